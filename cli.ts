@@ -1,5 +1,6 @@
 /**
- * The command-line program: a WhatsApp webhook server, receivers, and a simulated Meta. docs/whatsapp.md has more.
+ * The command-line program: a WhatsApp webhook server, receivers, a simulated Meta, a check of the set-up, a sender.
+ * docs/whatsapp.md has more.
  *
  * ```sh
  * deno run -A jsr:@tackline/websocket/cli --help
@@ -23,7 +24,9 @@ import "./client.ts";
 import { type CliIo, ExitCode, UsageError } from "./cli/io.ts";
 import { didYouMean } from "./base/did_you_mean.ts";
 import { printable } from "./base/log.ts";
+import { send } from "./cli/send.ts";
 import { serve } from "./cli/serve.ts";
+import { setup } from "./cli/setup.ts";
 import { simulate } from "./cli/simulate.ts";
 import { describe } from "./base/errors.ts";
 import { replay, tail } from "./cli/tail.ts";
@@ -37,10 +40,21 @@ const HELP = `WhatsApp notifications over WebSocket
   tail       print notifications as they come
   replay     print the notifications of the server from a sequence number on
   simulate   send signed notifications of each type, at a rate, as Meta does
+  setup      check token, number, subscription and callback at Meta, and say what is wrong
+  send       send a text, a template or a file
 
 COMMAND --help prints its flags; --version the version. Exit codes: 0 success, 1 failure, 2 the command line is wrong.`;
 
-const COMMANDS = new Map([["serve", serve], ["tail", tail], ["replay", replay], ["simulate", simulate]]);
+const COMMANDS = new Map([
+  ["serve", serve],
+  ["tail", tail],
+  ["replay", replay],
+  ["simulate", simulate],
+  ["setup", setup],
+  ["send", send],
+]);
+/** Number of characters after which no more of standard input is read. */
+const MAX_INPUT = 1 << 20;
 
 /**
  * Runs the program.
@@ -92,11 +106,22 @@ function processIo(): CliIo {
   return {
     env: process.env,
     terminal: process.stderr.isTTY === true,
+    input: readInput,
     out: (line) => void process.stdout.write(`${line}\n`),
     err: (text) => void process.stderr.write(text),
     onStop: (handler) => on(["SIGINT", "SIGTERM"], handler),
     onReload: (handler) => on(["SIGHUP"], handler),
   };
+}
+
+async function readInput(): Promise<string> {
+  let text = "";
+  process.stdin.setEncoding("utf8");
+  for await (const piece of process.stdin) {
+    text += piece;
+    if (text.length >= MAX_INPUT) break;
+  }
+  return text;
 }
 
 if (import.meta.main) process.exitCode = await runCli(process.argv.slice(2));

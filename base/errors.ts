@@ -201,7 +201,22 @@ export type BackplaneErrorCode =
   | "ERR_BACKPLANE_MESSAGE";
 
 /** The stable codes of `WhatsAppApiError`, which the entry `cloud-api` exports. */
-export type WhatsAppApiErrorCode = "ERR_API_REFUSED" | "ERR_API_UNREACHABLE" | "ERR_API_ANSWER" | "ERR_MEDIA_DIGEST";
+export type WhatsAppApiErrorCode =
+  | "ERR_API_REFUSED"
+  | "ERR_API_UNREACHABLE"
+  | "ERR_API_ANSWER"
+  | "ERR_API_QUEUE"
+  | "ERR_MEDIA_DIGEST"
+  | "ERR_MEDIA_TOO_LARGE";
+
+/** The stable codes of `FlowEndpointError`, which the entry `cloud-api` exports. */
+export type FlowEndpointErrorCode =
+  | "ERR_FLOW_SIGNATURE"
+  | "ERR_FLOW_BODY"
+  | "ERR_FLOW_TOO_LARGE"
+  | "ERR_FLOW_KEY"
+  | "ERR_FLOW_DATA"
+  | "ERR_FLOW_MEDIA";
 
 /** The stable codes of {@linkcode HandlerError}. */
 export type HandlerErrorCode = "ERR_HANDLER" | "ERR_HANDLER_TIMEOUT";
@@ -223,6 +238,7 @@ export type WebSocketErrorCode =
   | JournalErrorCode
   | BackplaneErrorCode
   | WhatsAppApiErrorCode
+  | FlowEndpointErrorCode
   | HandlerErrorCode
   | ConnectionClosedErrorCode;
 

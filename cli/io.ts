@@ -20,6 +20,12 @@ export interface CliIo {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** `true` if standard error is a terminal, where a line can be overwritten. */
   readonly terminal: boolean;
+  /**
+   * Reads standard input to its end, or to 1 MiB. Without it no command can read it.
+   *
+   * @returns The text.
+   */
+  input?(): Promise<string>;
   /** Prints a line of results. */
   out(line: string): void;
   /** Prints text for people, without a line end of its own. */

@@ -221,11 +221,11 @@ export function businessPhone({ displayPhoneNumber = "" }: ChangeOrigin): string
 /** Ids of a person, as an item of a notification has them; none is empty. */
 export interface PersonIds {
   /** The phone number; payloads show business-scoped user ids in its place. */
-  readonly phone: string | undefined;
+  readonly phone?: string | undefined;
   /** The business-scoped user id. */
-  readonly userId: string | undefined;
+  readonly userId?: string | undefined;
   /** The user id within the parent business portfolio. */
-  readonly parentUserId: string | undefined;
+  readonly parentUserId?: string | undefined;
 }
 
 /**
@@ -251,4 +251,26 @@ export function personOf(ids: PersonIds, contact: JsonObject | undefined): Whats
     identityKeyHash: contact && text(contact, "identity_key_hash"),
     contact,
   });
+}
+
+/**
+ * Reads a username, as {@linkcode plainUsername}.
+ *
+ * @param raw The object.
+ * @param key The key.
+ * @returns The username.
+ */
+export function username(raw: JsonObject, key: string): string | undefined {
+  return plainUsername(text(raw, key));
+}
+
+/**
+ * Reads a phone number, as {@linkcode phoneDigits}.
+ *
+ * @param raw The object.
+ * @param key The key.
+ * @returns The number.
+ */
+export function phone(raw: JsonObject, key: string): string | undefined {
+  return phoneDigits(text(raw, key));
 }

@@ -2,6 +2,7 @@
 
 /** Reasons by path. */
 export const TESTED_ELSEWHERE: ReadonlyMap<string, string> = new Map([
+  ["cli/meta_checks.ts", "tests/cli/setup_test.ts: each situation that it finds wrong"],
   ["connection/control_payload.ts", "tests/conformance_test.ts and connection_test.ts: control frames of the program"],
   ["connection/setup.ts", "tests/connection/connection_test.ts, and each test that opens a connection"],
   ["server/route_options.ts", "tests/server/routes_test.ts: each handler and setting"],
@@ -72,7 +73,11 @@ export const TESTED_ELSEWHERE: ReadonlyMap<string, string> = new Map([
   ["cli/serve.ts", "tests/cli/cli_test.ts runs the command"],
   ["cli/simulate.ts", "tests/cli/cli_test.ts runs the command"],
   ["cli/tail.ts", "tests/cli/cli_test.ts runs both commands"],
-  ["cloud_api/api_error.ts", "a class without logic; tests/cloud_api/api_test.ts reads all of its members"],
+  [
+    "cloud_api/api_settings.ts",
+    "tests/setting_tables_test.ts has the table, tests/cloud_api/api_test.ts refused options",
+  ],
+  ["cloud_api/graph_error.ts", "tests/cloud_api/api_test.ts and api_methods_test.ts read all of its members"],
   ["cloud_api/parse_contents.ts", "tests/cloud_api/parse_test.ts has the contents of each type, through notifications"],
   [
     "cloud_api/origin.ts",

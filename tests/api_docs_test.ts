@@ -13,7 +13,7 @@ import { basename, join } from "node:path";
 import process from "node:process";
 import { CLIENT_OPTION_TABLES } from "../client/settings.ts";
 import { RECONNECT_SETTINGS } from "../client/reconnect.ts";
-import { API_SETTINGS } from "../cloud_api/api.ts";
+import { API_SETTINGS } from "../cloud_api/api_settings.ts";
 import { RETENTION_SETTINGS } from "../journal/retention.ts";
 import { COMPRESSION_SETTINGS } from "../protocol/deflate.ts";
 import { REDIS_BACKPLANE_SETTINGS } from "../redis/backplane.ts";

@@ -7,7 +7,7 @@ import { describe, it } from "@std/testing/bdd";
 import { readFileSync } from "node:fs";
 import type { SettingsTable } from "../base/settings.ts";
 import { RECONNECT_SETTINGS } from "../client/reconnect.ts";
-import { API_SETTINGS } from "../cloud_api/api.ts";
+import { API_SETTINGS } from "../cloud_api/api_settings.ts";
 import { RETENTION_SETTINGS } from "../journal/retention.ts";
 import { COMPRESSION_SETTINGS } from "../protocol/deflate.ts";
 import { REDIS_BACKPLANE_SETTINGS } from "../redis/backplane.ts";
@@ -41,7 +41,7 @@ const TABLES: readonly Row[] = [
   ["journals", RETENTION_SETTINGS, ["journal/journal.ts"], []],
   ["RedisJournal", REDIS_JOURNAL_SETTINGS, ["journal/journal.ts", "redis/journal.ts"], []],
   ["RedisBackplane", REDIS_BACKPLANE_SETTINGS, ["redis/backplane.ts"], []],
-  ["WhatsAppApi", API_SETTINGS, ["cloud_api/api.ts"], ["accessToken", "phoneNumberId"]],
+  ["WhatsAppApi", API_SETTINGS, ["cloud_api/api_settings.ts"], ["accessToken", "phoneNumberId", "accountId"]],
   ["Simulator", SIMULATOR_SETTINGS, ["whatsapp/simulator.ts"], [
     "url",
     "appSecret",

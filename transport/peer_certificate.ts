@@ -7,7 +7,7 @@
 import { createHash } from "node:crypto";
 import { hex } from "../base/encoding.ts";
 import type { PeerCertificate } from "./transport.ts";
-import { children, contents, type DerValue, readValue, Tag } from "./der.ts";
+import { children, contents, type DerValue, readValue, Tag } from "../base/der.ts";
 
 /** Object identifier 2.5.4.3, the hexadecimal form of its DER contents. */
 const COMMON_NAME = "550403";

@@ -16,7 +16,7 @@ import {
   readPem,
   readSource,
 } from "./certificate.ts";
-import { loadPrivateKey } from "./private_key.ts";
+import { loadPrivateKey } from "../base/private_key.ts";
 import type { ClientCheck, ServerIdentity, TlsIdentity } from "./transport.ts";
 
 /** Asks the program for the pass phrase of an encrypted key. */

@@ -564,7 +564,7 @@ describe("secrets", () => {
       const answer = answers.shift();
       return answer === undefined ? real(...args) : Promise.resolve(answer);
     };
-    const api = new WhatsAppApi({ ...base, accessToken: SECRET, baseUrl: "http://127.0.0.1:1", fetch });
+    const api = new WhatsAppApi({ ...base, accessToken: SECRET, baseUrl: `http://127.0.0.1:${port}`, fetch });
     const error = await failure(api.media("2"));
     assertEquals(error.code, "ERR_API_UNREACHABLE");
     assertNoSecret(`${error.message} ${error.stack} ${(error.cause as Error).message} ${(error.cause as Error).stack}`);

@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
-import { type CliIo, runCli } from "../../cli.ts";
+import { runCli } from "../../cli.ts";
 import { describeRecord } from "../../cli/io.ts";
 import { VERSION } from "../../cli/version.ts";
 import { printable } from "../../base/log.ts";
@@ -17,43 +17,8 @@ import { SIMULATED_TYPES, simulateNotification } from "../../cloud_api/simulated
 import { Simulator } from "../../whatsapp/simulator.ts";
 import { signNotification, WhatsAppServer } from "../../whatsapp.ts";
 import { WebSocketServer } from "../../server.ts";
+import { ENV, Io } from "../support/cli_io.ts";
 import { encode, tlsFile, until } from "../support/support.ts";
-
-const ENV = { WHATSAPP_APP_SECRET: "secret", WHATSAPP_RECEIVER_TOKEN: "token", WHATSAPP_VERIFY_TOKEN: "verify" };
-
-/** The surroundings of a program under test. */
-class Io implements CliIo {
-  readonly env: Record<string, string | undefined>;
-  terminal = false;
-  lines: string[] = [];
-  text = "";
-  #stops = new Set<() => void>();
-  #reloads = new Set<() => void>();
-
-  constructor(env: Record<string, string | undefined> = ENV) {
-    this.env = env;
-  }
-  out(line: string): void {
-    this.lines.push(line);
-  }
-  err(text: string): void {
-    this.text += text;
-  }
-  onStop(handler: () => void): () => void {
-    this.#stops.add(handler);
-    return () => this.#stops.delete(handler);
-  }
-  onReload(handler: () => void): () => void {
-    this.#reloads.add(handler);
-    return () => this.#reloads.delete(handler);
-  }
-  stop(): void {
-    for (const handler of [...this.#stops]) handler();
-  }
-  reload(): void {
-    for (const handler of [...this.#reloads]) handler();
-  }
-}
 
 const run = async (args: string[], io = new Io()): Promise<[code: number, io: Io]> => [await runCli(args, io), io];
 
@@ -87,12 +52,8 @@ async function post(url: string, number: number, type: string): Promise<string> 
 
 describe("cli: the command line", () => {
   it("has help texts, which go to the output with exit code 0", async () => {
-    for (
-      const args of [["--help"], ["help"], ["serve", "--help"], ["tail", "--help"], ["replay", "--help"], [
-        "simulate",
-        "--help",
-      ]]
-    ) {
+    const commands = ["serve", "tail", "replay", "simulate", "setup", "send"];
+    for (const args of [["--help"], ["help"], ...commands.map((command) => [command, "--help"])]) {
       const [code, io] = await run(args);
       assertEquals([code, io.text], [0, ""]);
       assert(io.lines.join("\n").length > 200);
@@ -616,6 +577,17 @@ describe("the program as a process", () => {
     assertEquals([helped, silent, wrong, nothing], [0, "", 2, ""]);
     assertStringIncludes(help, "simulate");
     assertStringIncludes(why, '"wat"');
+  });
+
+  it("reads a text from standard input", async () => {
+    const args = ["send", "16505551234", "-", "--phone-number-id", "1", "--dry-run", "--json"];
+    const child = spawn(process.execPath, [...own, ...args], { stdio: ["pipe", "pipe", "inherit"] });
+    let output = "";
+    child.stdout.on("data", (data) => output += data);
+    const ended = new Promise((resolve) => child.on("close", resolve));
+    child.stdin.end("Grüße,\nAnna\n");
+    assertEquals(await ended, 0);
+    assertEquals(JSON.parse(output).body.text.body, "Grüße,\nAnna");
   });
 
   it("connects with sockets, so that it can say why it cannot", async () => {

@@ -4,7 +4,8 @@ import { createHash } from "node:crypto";
 import { OptionError } from "../../base/errors.ts";
 import { WhatsAppApiError } from "../../cloud_api/api_error.ts";
 import { WebSocketServer } from "../../server.ts";
-import { WhatsAppApi, type WhatsAppApiOptions } from "../../cloud_api/api.ts";
+import { WhatsAppApi } from "../../cloud_api/api.ts";
+import type { WhatsAppApiOptions } from "../../cloud_api/api_settings.ts";
 import { parseNotification } from "../../cloud_api/parse.ts";
 import type { WhatsAppMessage } from "../../cloud_api/messages.ts";
 import { encode, FakeClock, settle, until } from "../support/support.ts";
@@ -101,7 +102,7 @@ describe("WhatsAppApi: messages", () => {
         replyTo: "wamid.X",
         bizOpaqueCallbackData: "b",
       });
-      assertEquals(sent, { id: "wamid.SENT", recipientId: "4917", status: "accepted" });
+      assertEquals(sent, { id: "wamid.SENT", recipientId: "4917", input: "49", status: "accepted" });
       assertEquals(calls, [{
         method: "POST",
         url: "/v26.0/1065/messages",

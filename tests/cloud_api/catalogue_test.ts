@@ -9,7 +9,7 @@ import { withSeed } from "../support/support.ts";
 
 const COUNTED: readonly CountedKind[] = ["message", "status", "payment", "userAction", "echo", "history", "standby"];
 
-/** Paths of leaves that no record has: constants, which docs/whatsapp.md names. */
+/** Paths of leaves that no record has: constants, which docs/cloud-api.md names. */
 const CONSTANTS = [".object", ".entry[].changes[].value.messaging_product"];
 
 /** Parts that stand in each record that they belong to, and in a record of their own if there is none. */

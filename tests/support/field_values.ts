@@ -4,7 +4,7 @@ import { FIELD_PARSERS } from "../../cloud_api/parse_fields.ts";
 import { isObject, type JsonObject, object, objects, text } from "../../cloud_api/json.ts";
 import type { WhatsAppSender } from "../../cloud_api/messages.ts";
 import type { ChangeOrigin, ParsedValue } from "../../cloud_api/origin.ts";
-import { phoneNumberIdOf } from "../../cloud_api/phone_number.ts";
+import { phoneNumberIdOf } from "../../cloud_api/value_number.ts";
 import type { WhatsAppRecord } from "../../cloud_api/records.ts";
 
 /** A value of a change. */

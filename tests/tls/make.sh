@@ -55,6 +55,7 @@ dated() {
   rm -r "$1.csr" db
 }
 dated expired 20200101000000Z 20210101000000Z
+dated self-signed 20200101000000Z 21000101000000Z
 
 # The key of the leaf in every form that is taken, or refused by name.
 pkcs8() { openssl pkcs8 -topk8 -in leaf.key -passout pass:secret -out "$@"; }

@@ -7,6 +7,7 @@ import {
   type CertificateErrorCode,
   ConnectionClosedError,
   type ConnectionClosedErrorCode,
+  type FlowEndpointErrorCode,
   HandlerError,
   type HandlerErrorCode,
   HandshakeError,
@@ -27,7 +28,7 @@ import {
   type WebSocketErrorCode,
   type WhatsAppApiErrorCode,
 } from "@tackline/websocket/errors";
-import { WhatsAppApiError } from "@tackline/websocket/cloud-api";
+import { type FlowEndpointError, WhatsAppApiError } from "@tackline/websocket/cloud-api";
 
 /** `true` if two types are the same. */
 type Same<One, Other> = (<T>() => T extends One ? 1 : 2) extends (<T>() => T extends Other ? 1 : 2) ? true : false;
@@ -46,6 +47,7 @@ export const CODES: {
   state: Same<StateError["code"], StateErrorCode>;
   transport: Same<TransportError["code"], TransportErrorCode>;
   api: Same<WhatsAppApiError["code"], WhatsAppApiErrorCode>;
+  flow: Same<FlowEndpointError["code"], FlowEndpointErrorCode>;
   any: Same<WebSocketError["code"], WebSocketErrorCode>;
 } = {
   backplane: true,
@@ -60,6 +62,7 @@ export const CODES: {
   state: true,
   transport: true,
   api: true,
+  flow: true,
   any: true,
 };
 

@@ -9,9 +9,9 @@
  */
 
 import { createDecipheriv, createHash, createPrivateKey, pbkdf2Sync } from "node:crypto";
-import { concat } from "../base/bytes.ts";
-import { fromBase64, hex, toBase64 } from "../base/encoding.ts";
-import { CertificateError, describe } from "../base/errors.ts";
+import { concat } from "./bytes.ts";
+import { fromBase64, hex, toBase64 } from "./encoding.ts";
+import { CertificateError, describe } from "./errors.ts";
 import { children, contents, type DerValue, readValue, Tag } from "./der.ts";
 
 /** Asks for the pass phrase of a key. */

@@ -2,7 +2,7 @@ import { assertEquals, assertRejects } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { readFileSync } from "node:fs";
 import { CertificateError } from "../../base/errors.ts";
-import { loadPrivateKey } from "../../transport/private_key.ts";
+import { loadPrivateKey } from "../../base/private_key.ts";
 import { tlsFile } from "../support/support.ts";
 
 const read = (name: string): string => readFileSync(tlsFile(name), "utf8");

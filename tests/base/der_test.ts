@@ -1,6 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import { children, contents, readValue, Tag } from "../../transport/der.ts";
+import { children, contents, readValue, Tag } from "../../base/der.ts";
 
 const SEQUENCE = Uint8Array.of(Tag.Sequence, 6, Tag.Integer, 1, 7, Tag.OctetString, 1, 8);
 

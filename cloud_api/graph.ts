@@ -1,0 +1,339 @@
+/**
+ * Calls of the Graph API on `fetch`: address, access token, time limit, retries, pages.
+ *
+ * @module
+ */
+
+import { OptionError } from "../base/errors.ts";
+import { assertSignal } from "../base/option_names.ts";
+import { assertToken } from "../base/secrets.ts";
+import { assertId, type WhatsAppApiSettings } from "./api_settings.ts";
+import { WhatsAppApiError } from "./api_error.ts";
+import { CallLimits, readJson, type TakeAnswer } from "./call_limits.ts";
+import { makeError } from "./graph_error.ts";
+import { isObject, type JsonObject, list, object, text } from "./json.ts";
+import type { Upload } from "./media_upload.ts";
+import { isTransient, PAIR_LIMIT_CODE, pauseBefore } from "./retry.ts";
+import type { SendQueue } from "./send_queue.ts";
+
+/** Parts of a call. */
+export interface GraphCall {
+  /** Parameters of the query; those that are `undefined` are left out. */
+  query?: Readonly<Record<string, string | number | undefined>> | undefined;
+  /** A body as JSON. */
+  json?: JsonObject | undefined;
+  /** A body of another form. */
+  body?: FormData | Blob | Uint8Array<ArrayBuffer> | URLSearchParams | undefined;
+  /** Header fields. */
+  headers?: Readonly<Record<string, string>> | undefined;
+  /** Aborts the call. */
+  signal?: AbortSignal | undefined;
+}
+
+/** A call of {@linkcode fetchGraph}, which can do more than those of programs. */
+export interface FetchCall extends GraphCall {
+  /** A body that is sent piece by piece. */
+  upload?: Upload | undefined;
+  /** A redirect is taken like a successful answer: none is followed, since the access token must not go astray. */
+  takesRedirects?: boolean | undefined;
+  /**
+   * Scheme of the access token; `"none"`: it is not sent.
+   * @default {"Bearer"}
+   */
+  scheme?: "Bearer" | "OAuth" | "none" | undefined;
+}
+
+/** The methods of the Graph API. */
+export type GraphMethod = "GET" | "POST" | "DELETE";
+
+// Functions that only this room calls; they are no members, since programs have nothing to do with them.
+
+/** Makes a client, with the queue of messages that wait for a limit. */
+export let createGraphClient: (settings: WhatsAppApiSettings, queue: SendQueue) => GraphClient;
+
+/** Makes a URL of the API: the path is that behind the version. */
+export let graphUrl: (graph: GraphClient, path: string, query?: GraphCall["query"]) => URL;
+
+/**
+ * Calls a URL, and tries again until an answer is final: `take` takes a successful one, `onRetry` is told about each
+ * pause, in ms. Fails with a {@linkcode WhatsAppApiError} if the last attempt fails.
+ */
+export let fetchGraph: <Result>(
+  graph: GraphClient,
+  method: GraphMethod,
+  url: URL,
+  call: FetchCall,
+  take: TakeAnswer<Result>,
+) => Promise<Result>;
+
+/**
+ * Sends a message to a recipient, by its key, when the limits of sending allow it. Fails with a
+ * {@linkcode WhatsAppApiError} if the API refuses it, or too many messages wait.
+ */
+export let sendGraphMessage: (
+  graph: GraphClient,
+  recipient: string,
+  json: JsonObject,
+  signal: AbortSignal | undefined,
+) => Promise<JsonObject>;
+
+/**
+ * Calls of the Graph API, for what {@linkcode WhatsAppApi} has no method: with its access token, time limit, retries
+ * and errors.
+ *
+ * @example The name of an account
+ * ```ts
+ * import { WhatsAppApi } from "@tackline/websocket/whatsapp";
+ *
+ * export async function nameOf(api: WhatsAppApi, accountId: string) {
+ *   const { name } = await api.graph.get(accountId, { query: { fields: "name" } });
+ *   return name;
+ * }
+ * ```
+ */
+export class GraphClient {
+  readonly #settings: WhatsAppApiSettings;
+  readonly #queue: SendQueue;
+
+  static {
+    createGraphClient = (settings, queue) => new GraphClient(settings, queue);
+    graphUrl = (graph, path, query) => graph.#url(path, query);
+    fetchGraph = (graph, method, url, call, take) => graph.#fetch(method, url, call, take);
+    sendGraphMessage = (graph, recipient, json, signal) => graph.#sendMessage(recipient, json, signal);
+  }
+
+  /** @ignore */
+  private constructor(settings: WhatsAppApiSettings, queue: SendQueue) {
+    this.#settings = settings;
+    this.#queue = queue;
+  }
+
+  /** The id of the business phone number. */
+  get phoneNumberId(): string {
+    return this.#settings.phoneNumberId;
+  }
+
+  /**
+   * The id of the WhatsApp Business account.
+   *
+   * @throws {OptionError} If the option is missing.
+   */
+  get accountId(): string {
+    const { accountId } = this.#settings;
+    if (accountId !== undefined) return accountId;
+    throw new OptionError('The option "accountId" is missing: give it the id of the WhatsApp Business account');
+  }
+
+  /** The URL of the API, without a slash at its end. */
+  get baseUrl(): string {
+    const { baseUrl } = this.#settings;
+    return baseUrl.endsWith("/") ? baseUrl.slice(0, -1) : baseUrl;
+  }
+
+  /**
+   * Reads.
+   *
+   * @param path The path behind the version, such as `106540352242922/whatsapp_business_profile`.
+   * @param call Query, header fields, signal.
+   * @returns The answer.
+   * @throws {WhatsAppApiError} If the API refuses it.
+   */
+  get(path: string, call: GraphCall = {}): Promise<JsonObject> {
+    return this.request("GET", path, call);
+  }
+
+  /**
+   * Creates or changes.
+   *
+   * @param path The path behind the version.
+   * @param call Body, query, header fields, signal.
+   * @returns The answer.
+   * @throws {WhatsAppApiError} If the API refuses it.
+   */
+  post(path: string, call: GraphCall = {}): Promise<JsonObject> {
+    return this.request("POST", path, call);
+  }
+
+  /**
+   * Deletes.
+   *
+   * @param path The path behind the version.
+   * @param call Query, body, header fields, signal.
+   * @returns The answer.
+   * @throws {WhatsAppApiError} If the API refuses it.
+   */
+  delete(path: string, call: GraphCall = {}): Promise<JsonObject> {
+    return this.request("DELETE", path, call);
+  }
+
+  /**
+   * Calls with any method.
+   *
+   * @param method The method.
+   * @param path The path behind the version.
+   * @param call Query, body, header fields, signal.
+   * @returns The answer.
+   * @throws {WhatsAppApiError} If the API refuses it.
+   */
+  request(method: GraphMethod, path: string, call: GraphCall = {}): Promise<JsonObject> {
+    return this.#fetch(method, this.#url(path, call.query), call, readJson);
+  }
+
+  /**
+   * Reads a list page by page, as it is iterated.
+   *
+   * @param path The path behind the version.
+   * @param call Query (`limit` is the size of a page), header fields, signal.
+   * @returns The objects of `data` of all pages.
+   * @throws {WhatsAppApiError} If the API refuses a page.
+   */
+  async *pages(path: string, call: GraphCall = {}): AsyncGenerator<JsonObject, void, void> {
+    let after: string | undefined;
+    do {
+      const query = after === undefined ? call.query : { ...call.query, after };
+      const page = await this.get(path, { ...call, query });
+      for (const item of list(page, "data")) if (isObject(item)) yield item;
+      const paging = object(page, "paging") ?? {};
+      const next = text(object(paging, "cursors") ?? {}, "after");
+      // The last page has no URL of a next one; the same place again would never end.
+      after = text(paging, "next") === undefined || next === after ? undefined : next;
+    } while (after !== undefined);
+  }
+
+  async #sendMessage(recipient: string, json: JsonObject, signal: AbortSignal | undefined): Promise<JsonObject> {
+    const path = `${this.phoneNumberId}/messages`;
+    const call = { json: { messaging_product: "whatsapp", ...json }, signal };
+    const place = await this.#queue.enter(recipient, signal);
+    try {
+      return await this.#fetch("POST", this.#url(path), call, readJson, (error, pause) => {
+        if (error.graph?.code === PAIR_LIMIT_CODE) place.block(pause);
+      });
+    } finally {
+      place.leave();
+    }
+  }
+
+  #url(path: string, query: GraphCall["query"] = {}): URL {
+    const url = new URL(`${this.baseUrl}/${this.#settings.version}/${path}`);
+    for (const [name, value] of Object.entries(query)) {
+      if (value !== undefined) url.searchParams.set(name, String(value));
+    }
+    return url;
+  }
+
+  async #fetch<Result>(
+    method: GraphMethod,
+    url: URL,
+    call: FetchCall,
+    take: TakeAnswer<Result>,
+    onRetry: (error: WhatsAppApiError, pause: number) => void = () => {},
+  ): Promise<Result> {
+    assertSignal(call);
+    const { maxRetries, retryDelay } = this.#settings;
+    for (let attempt = 0;; attempt++) {
+      const { result, error, retryAfter } = await this.#attempt(method, url, call, take);
+      if (error === undefined) return result!;
+      if (attempt >= maxRetries || !isTransient(error)) throw error;
+      if (call.upload?.canRepeat === false) throw withHint(error, "a stream cannot be sent again: upload a Blob");
+      const pause = pauseBefore({ attempt, error, retryAfter }, retryDelay);
+      onRetry(error, pause);
+      await this.#pause(pause, call.signal);
+    }
+  }
+
+  async #attempt<Result>(
+    method: GraphMethod,
+    url: URL,
+    call: FetchCall,
+    take: TakeAnswer<Result>,
+  ): Promise<{ result?: Result | undefined; error?: WhatsAppApiError | undefined; retryAfter: string | null }> {
+    const { clock, requestTimeout } = this.#settings;
+    const headers = await this.#headers(call);
+    const limits = new CallLimits(url.origin, requestTimeout, clock, call.signal);
+    const upload = call.upload?.open(limits);
+    try {
+      const init: RequestInit & { duplex?: "half" } = { method, headers, signal: limits.signal, redirect: "manual" };
+      const content = upload?.stream ?? (call.json === undefined ? call.body : JSON.stringify(call.json));
+      if (content !== undefined) init.body = content;
+      if (upload !== undefined) init.duplex = "half";
+      const response = await limits.run(this.#settings.fetch(url, init), dropAnswer);
+      const retryAfter = response.headers.get("retry-after");
+      if (response.ok || (call.takesRedirects && isRedirect(response))) {
+        return { result: await take(response, limits), retryAfter };
+      }
+      const error = await makeError(response, url, limits);
+      limits.end();
+      return { error, retryAfter };
+    } catch (error) {
+      limits.end();
+      upload?.throwIfFailed();
+      throw error;
+    } finally {
+      upload?.end();
+    }
+  }
+
+  async #headers({ json, headers, scheme = "Bearer", upload }: FetchCall): Promise<Record<string, string>> {
+    const { accessToken, userAgent } = this.#settings;
+    const all: Record<string, string> = { "user-agent": userAgent, ...headers };
+    if (json !== undefined) all["content-type"] = "application/json";
+    // Deno leaves this field out, and sends chunks.
+    if (upload?.length !== undefined) all["content-length"] = String(upload.length);
+    if (scheme === "none") return all;
+    const token = typeof accessToken === "string" ? accessToken : await accessToken();
+    assertToken("accessToken", token);
+    all.authorization = `${scheme} ${token}`;
+    return all;
+  }
+
+  #pause(delay: number, signal: AbortSignal | undefined): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const abort = (): void => {
+        cancel();
+        reject(signal!.reason);
+      };
+      const cancel = this.#settings.clock.after(delay, () => {
+        signal?.removeEventListener("abort", abort);
+        resolve();
+      });
+      if (signal?.aborted) abort();
+      else signal?.addEventListener("abort", abort, { once: true });
+    });
+  }
+}
+
+/**
+ * Tells redirects from other answers.
+ *
+ * @param response The answer.
+ * @returns `true` if it names another place.
+ */
+export function isRedirect({ status, headers }: Response): boolean {
+  return [301, 302, 303, 307, 308].includes(status) && headers.has("location");
+}
+
+/** Lets go of an answer that came too late, to a `fetch` that ignores its signal. */
+function dropAnswer(response: Response): void {
+  response.body?.cancel().catch(() => {
+    // It has failed already.
+  });
+}
+
+function withHint(error: WhatsAppApiError, hint: string): WhatsAppApiError {
+  const { code, message, status, graph } = error;
+  return new WhatsAppApiError(code, `${message}; ${hint}`, status, { graph, cause: error });
+}
+
+/**
+ * Makes the path of an object of the Graph API.
+ *
+ * @param name The name of the id, for errors.
+ * @param id The id.
+ * @param edge The path behind it.
+ * @returns The path.
+ * @throws {OptionError} If the id cannot be part of a path.
+ */
+export function pathOf(name: string, id: string, edge?: string): string {
+  assertId(name, id);
+  return edge === undefined ? id : `${id}/${edge}`;
+}

@@ -1,0 +1,66 @@
+/**
+ * The error of a call that the Graph API refused, read from its answer.
+ *
+ * @module
+ */
+
+import { type GraphError, WhatsAppApiError } from "./api_error.ts";
+import { type CallLimits, readText } from "./call_limits.ts";
+import { isObject, type JsonObject, withoutUndefined } from "./json.ts";
+
+/** Answers by their errors. They are no members of the errors, which get logged, since they may hold phone numbers. */
+const answers = new WeakMap<WhatsAppApiError, JsonObject>();
+
+/**
+ * Finds the whole answer that refused a call: some say beside the error what was done all the same.
+ *
+ * @param error The error of the call.
+ * @returns The answer; `undefined` if it was no JSON object, or there was none.
+ */
+export function answerOf(error: WhatsAppApiError): JsonObject | undefined {
+  return answers.get(error);
+}
+
+/**
+ * Makes the error of a failed answer, without its body if that does not come in time: the status is enough.
+ *
+ * @param response The answer.
+ * @param url URL of the call.
+ * @param limits The limits of the call.
+ * @returns The error.
+ */
+export async function makeError(response: Response, url: URL, limits: CallLimits): Promise<WhatsAppApiError> {
+  const body = await readBody(response, limits);
+  const graph = readGraphError(body);
+  const why = graph === undefined ? "" : `: ${graph.message ?? "no message"} (code ${graph.code})`;
+  // The path holds ids only; the query could hold more.
+  const message = `The Graph API answered ${response.status} to ${url.pathname}${why}`;
+  const error = new WhatsAppApiError("ERR_API_REFUSED", message, response.status, { graph });
+  if (isObject(body)) answers.set(error, body);
+  return error;
+}
+
+async function readBody(response: Response, limits: CallLimits): Promise<unknown> {
+  try {
+    return JSON.parse(await readText(response, limits));
+  } catch {
+    limits.throwIfAborted();
+    return undefined;
+  }
+}
+
+function readGraphError(body: unknown): GraphError | undefined {
+  const error = (body as { error?: JsonObject | undefined } | undefined | null)?.error;
+  if (typeof error !== "object" || error === null || typeof error.code !== "number") return undefined;
+  const details = (error.error_data as JsonObject | undefined)?.details;
+  const text = (value: unknown): string | undefined => typeof value === "string" ? value : undefined;
+  return withoutUndefined({
+    code: error.code,
+    subcode: typeof error.error_subcode === "number" ? error.error_subcode : undefined,
+    type: text(error.type),
+    message: text(error.message),
+    details: text(details),
+    traceId: text(error.fbtrace_id),
+    isTransient: typeof error.is_transient === "boolean" ? error.is_transient : undefined,
+  });
+}

@@ -1,0 +1,137 @@
+/**
+ * Messages on their way to the Cloud API: recipient, contents and options are checked and put together, files uploaded.
+ *
+ * @module
+ */
+
+import { OptionError } from "../base/errors.ts";
+import { assertSignal, OptionNames, type OptionTable, showValue } from "../base/option_names.ts";
+import { WhatsAppApiError } from "./api_error.ts";
+import type { SendOptions, SentMessage, UploadOptions, UploadSource } from "./calls.ts";
+import type { Draft } from "./contents.ts";
+import { objectOf, optionalText, textOf } from "./contents_checks.ts";
+import { type GraphClient, sendGraphMessage } from "./graph.ts";
+import { isObject, type JsonObject, list, text, withoutUndefined } from "./json.ts";
+import type { WhatsAppMessage } from "./messages.ts";
+import { addressOf, type Recipient } from "./recipient.ts";
+import type { TemplateParameters } from "./template_components.ts";
+
+/** Calls that sending needs. */
+export interface MessageCalls {
+  /** The Graph API. */
+  readonly graph: GraphClient;
+  /** Uploads a file. */
+  uploadMedia(file: UploadSource, options: UploadOptions): Promise<{ id: string }>;
+}
+
+const MOST_CALLBACK_DATA = 512;
+
+const SEND_NAMES: OptionTable<SendOptions> = {
+  replyTo: true,
+  bizOpaqueCallbackData: true,
+  fields: true,
+  signal: true,
+};
+const TEMPLATE_NAMES: OptionTable<TemplateParameters> = {
+  header: true,
+  body: true,
+  buttons: true,
+  cards: true,
+  limitedTimeOffer: true,
+  components: true,
+};
+const HINTS = {
+  context: 'use "replyTo"',
+  preview_url: 'use "previewUrl"',
+  lang: 'use "language"',
+  parameters: 'use "body"',
+  tracker: 'use "bizOpaqueCallbackData"',
+};
+
+function optionNames(more: object): OptionNames {
+  return new OptionNames("A message", {
+    tables: [SEND_NAMES, more],
+    hints: HINTS,
+    example: () => "{ replyTo: message.id }",
+  });
+}
+
+/** Names of options that each message may have. */
+export const SEND_OPTIONS: OptionNames = optionNames({});
+/** Names of options of texts. */
+export const TEXT_OPTIONS: OptionNames = optionNames({ previewUrl: true });
+/** Names of options of templates. */
+export const TEMPLATE_OPTIONS: OptionNames = optionNames({ language: true, ...TEMPLATE_NAMES });
+
+/**
+ * Checks everything, then uploads files, and sends.
+ *
+ * @param calls The API.
+ * @param to The recipient.
+ * @param draft The contents.
+ * @param options Options of the message.
+ * @param names Names of options that it may have.
+ * @returns The message, once the API has accepted it.
+ * @throws {OptionError} If recipient or options are not valid.
+ * @throws {WhatsAppApiError} If the API does not accept it.
+ */
+export async function sendDraft(
+  calls: MessageCalls,
+  to: Recipient,
+  draft: Draft,
+  options: SendOptions,
+  names: OptionNames = SEND_OPTIONS,
+): Promise<SentMessage> {
+  names.assert(options);
+  assertSignal(options);
+  const { signal } = options;
+  const address = addressOf(to);
+  const message = messageOf(address, draft, options);
+  for (const { media, file: { file, mimeType, filename, size, checkType }, kind } of draft.uploads) {
+    media.id = (await calls.uploadMedia(file, { kind, mimeType, filename, size, checkType, signal })).id;
+  }
+  return sentMessage(await sendGraphMessage(calls.graph, keyOf(address), message, signal));
+}
+
+/** Limits of sending are for a person: with or without a plus, a phone number is the same. */
+function keyOf({ to, recipient }: JsonObject): string {
+  const key = String(to ?? recipient);
+  return key.startsWith("+") ? key.slice(1) : key;
+}
+
+/** Puts a message together; files that are uploaded later get their ids in it. */
+function messageOf(address: JsonObject, { type, contents }: Draft, options: SendOptions): JsonObject {
+  const { replyTo, bizOpaqueCallbackData, fields = {} } = options;
+  const message = withoutUndefined<JsonObject>({
+    ...address,
+    context: replyTo === undefined ? undefined : { message_id: idOf(replyTo) },
+    biz_opaque_callback_data: optionalText("bizOpaqueCallbackData", bizOpaqueCallbackData, MOST_CALLBACK_DATA),
+    type,
+    [type]: contents,
+  });
+  const taken = Object.keys(objectOf("fields", fields)).find((name) => Object.hasOwn(message, name));
+  if (taken === undefined) return { ...fields, ...message };
+  throw new OptionError(`The option "fields" has "${taken}", which the message has already`);
+}
+
+function idOf(replyTo: string | WhatsAppMessage): string {
+  if (typeof replyTo === "string") return textOf("replyTo", replyTo);
+  if (isObject(replyTo)) return textOf("replyTo.id", replyTo.id);
+  throw new OptionError(`The option "replyTo" is ${showValue(replyTo)} instead of a message, or its id`);
+}
+
+function sentMessage(answer: JsonObject): SentMessage {
+  const [message] = list(answer, "messages").filter(isObject);
+  const [contact = {}] = list(answer, "contacts").filter(isObject);
+  const id = message && text(message, "id");
+  if (id === undefined) {
+    throw new WhatsAppApiError("ERR_API_ANSWER", "The Graph API accepted a message, but named no id", 200);
+  }
+  return withoutUndefined({
+    id,
+    recipientId: text(contact, "wa_id"),
+    userId: text(contact, "user_id"),
+    input: text(contact, "input"),
+    status: text(message!, "message_status"),
+  });
+}

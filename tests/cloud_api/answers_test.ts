@@ -1,0 +1,21 @@
+import { assertEquals, assertThrows } from "@std/assert";
+import { describe, it } from "@std/testing/bdd";
+import { assertSuccess, texts } from "../../cloud_api/answers.ts";
+import { WhatsAppApiError } from "../../cloud_api/api_error.ts";
+
+describe("answers of the Graph API", () => {
+  it("that deny the success are errors, whatever their form", () => {
+    for (const success of [true, "true", undefined, 1]) assertSuccess({ success }, "do it");
+    assertSuccess({}, "do it");
+    for (const success of [false, "false"]) {
+      const error = assertThrows(() => assertSuccess({ success }, "delete the username"), WhatsAppApiError);
+      assertEquals([error.code, error.status], ["ERR_API_ANSWER", 200]);
+      assertEquals(error.message, "The Graph API answered 200, but did not delete the username");
+    }
+  });
+
+  it("give the texts of their arrays", () => {
+    assertEquals(texts({ a: ["x", 1, null, "y"] }, "a"), ["x", "y"]);
+    for (const a of [undefined, null, "x", { 0: "x", length: 1 }]) assertEquals(texts({ a }, "a"), undefined);
+  });
+});
