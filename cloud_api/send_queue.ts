@@ -253,7 +253,7 @@ export class SendQueue {
     });
   }
 
-  /** Sends what the limit of the number allows, a message of each recipient in turn, and sets the timer for the rest. */
+  /** Sends what the limit of the number allows, one of each recipient in turn, and sets the timer for the rest. */
   #drain(): void {
     const { clock } = this.#settings;
     const now = clock.now();
