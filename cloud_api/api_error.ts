@@ -22,6 +22,10 @@ export interface GraphError {
   readonly message?: string | undefined;
   /** Details. */
   readonly details?: string | undefined;
+  /** Heading for people, in English: mostly for templates, flows and settings. */
+  readonly userTitle?: string | undefined;
+  /** Explanation for people, such as the part of a template that is not allowed. */
+  readonly userMessage?: string | undefined;
   /** Id of the call, which Meta's support asks for. */
   readonly traceId?: string | undefined;
   /** `true` if Meta says that the error passes; absent if it says nothing. */

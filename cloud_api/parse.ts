@@ -139,14 +139,14 @@ class NotificationParser {
   #change(change: JsonObject, entry: ChangeOrigin, path: string): void {
     const field = text(change, "field") ?? "";
     const value = own(change, "value");
-    if (!isObject(value)) return this.collector.skip(`${path}.value`, "not an object");
-    const origin = makeOrigin(value, field, entry);
-    this.#value(value, origin, `${path}.value`);
+    const origin = makeOrigin(isObject(value) ? value : {}, field, entry);
+    if (isObject(value)) this.#value(value, origin, `${path}.value`);
+    else this.collector.skip(`${path}.value`, "not an object");
     this.collector.addUnknown(restOf(change, CHANGE), origin);
   }
 
   #value(value: JsonObject, origin: ChangeOrigin, path: string): void {
-    const lists = LIST_FIELDS.get(origin.field);
+    const lists = LIST_FIELDS.get(origin.field) ?? (hasLostField(value, origin) ? MESSAGE_LISTS : undefined);
     const before = this.collector.count;
     if (lists !== undefined) {
       this.#lists(value, lists, origin, path);
@@ -223,6 +223,11 @@ class NotificationParser {
     if (contacts.some(isNew)) this.collector.addUnknown({ contacts: contacts.filter(isNew) }, origin);
     this.collector.addUnknown(rest, origin);
   }
+}
+
+/** Returns `true` for messages and statuses whose change has no field: some relays leave it out. */
+function hasLostField(value: JsonObject, { field }: ChangeOrigin): boolean {
+  return field === "" && (objects(value, "messages").length > 0 || objects(value, "statuses").length > 0);
 }
 
 /** Members that values of all fields may have. */

@@ -227,7 +227,7 @@ const parseAccountMembers = /* @__PURE__ */ members(() => ({
   limits: (value: JsonObject) => full(parseLimits(value)),
   requestedVerifiedName: text,
   rejectionReason: text,
-  username,
+  username: [username, "username", "requested_username"],
   requester: text,
   solutionId: text,
   paymentConfiguration: ifAny(["configuration_name", "provider_name", "provider_mid"], parseConfiguration),
@@ -243,10 +243,9 @@ const parseAccountMembers = /* @__PURE__ */ members(() => ({
  */
 export function parseAccount(value: JsonObject, origin: ChangeOrigin): WhatsAppAccountUpdate {
   const account = parseAccountMembers(value);
-  const { alert, displayPhoneNumber } = account;
+  const { displayPhoneNumber } = account;
   return makeRecord("account", value, origin, {
     ...account,
-    phoneNumberId: origin.phoneNumberId ?? (alert?.entityType === "PHONE_NUMBER" ? alert.entityId : undefined),
     displayPhoneNumber: origin.displayPhoneNumber ?? displayPhoneNumber,
   });
 }

@@ -164,7 +164,7 @@ describe("api.flows", () => {
         [metric({ until: "2026-01-)." }), 'The option "until" is "2026-01-)."'],
         [() => flows.metric("55", "A)" as "ENDPOINT_AVAILABILITY"), 'The metric is "A)" instead of a name'],
         [() => flows.get("../55"), 'The flow is "../55": not an id'],
-        [() => flows.publish(""), 'The flow is "": not an id'],
+        [() => flows.publish(""), "The flow is missing, or empty"],
         [() => flows.preview("55", { force: true } as object), 'flows.preview has no option "force"'],
       ];
       for (const [call, message] of calls) await assertRejects(call, OptionError, message, message);

@@ -14,6 +14,7 @@ const TYPED_TIMES = {
 };
 const TRANSACTION = {
   id: "t",
+  pg_transaction_id: "p",
   type: "razorpay",
   status: "failed",
   ...TIMES,
@@ -21,7 +22,7 @@ const TRANSACTION = {
   currency: "INR",
   method: { type: "upi" },
   error: { code: "bad_request", reason: "declined" },
-  refunds: [{ id: "r", status: "completed", amount: MONEY, ...TIMES }],
+  refunds: [{ id: "r", status: "completed", speed_processed: "instant", amount: MONEY, ...TIMES }],
 };
 const STATUS = {
   id: "m",
@@ -71,6 +72,7 @@ describe("the status of a payment", () => {
       receipt: "7",
       transaction: {
         id: "t",
+        pgTransactionId: "p",
         type: "razorpay",
         status: "failed",
         ...TYPED_TIMES,
@@ -79,9 +81,22 @@ describe("the status of a payment", () => {
         methodType: "upi",
         errorCode: "bad_request",
         errorReason: "declined",
-        refunds: [{ id: "r", status: "completed", amount: MONEY, ...TYPED_TIMES }],
+        refunds: [{ id: "r", status: "completed", speedProcessed: "instant", amount: MONEY, ...TYPED_TIMES }],
       },
     });
     assertEquals([none.id, none.status, none.payment], ["", "", {}]);
+  });
+
+  it("has refunds that stand beside the attempt, or without one", () => {
+    const refunds = [{ id: "r", status: "success" }];
+    const parse = (payment: object) => {
+      const value = { statuses: [{ ...STATUS, payment }] };
+      const [record] = parseNotification(wrap([{ field: "messages", value }])).records;
+      return record?.kind === "payment" ? record.payment.transaction : undefined;
+    };
+    assertEquals(parse({ transaction: { id: "t" }, refunds }), { id: "t", refunds });
+    assertEquals(parse({ refunds }), { refunds });
+    const both = { transaction: { id: "t", refunds: [{ id: "q" }] }, refunds };
+    assertEquals(parse(both), { id: "t", refunds: [{ id: "q" }, ...refunds] });
   });
 });

@@ -517,6 +517,26 @@ describe("parseNotification", () => {
     }
   });
 
+  it("takes messages and statuses of a change that has lost its field, as relays send it", () => {
+    const [message, status] = [{ id: "1", type: "text", text: { body: "a" } }, { id: "2", status: "sent" }];
+    const parse = (value: object, field?: unknown) => {
+      const changes = [{ value: { metadata: { phone_number_id: "7" }, ...value }, field }];
+      return parseNotification(JSON.stringify({ object: "whatsapp_business_account", entry: [{ changes }] })).records;
+    };
+    for (const field of [undefined, "", null]) {
+      const records = parse({ messages: [message], statuses: [status] }, field);
+      assertEquals(records.map(({ kind, field, phoneNumberId }) => [kind, field, phoneNumberId]), [
+        ["message", "", "7"],
+        ["status", "", "7"],
+      ]);
+      assertEquals(parse({ statuses: [status] }, field).map(({ kind }) => kind), ["status"]);
+      // All else is what it was sent as: one value.
+      const unknown = { event: "A", waba_info: { waba_id: "1" }, statuses: null };
+      assertEquals(parse(unknown, field).map(({ kind }) => kind), ["other"]);
+    }
+    assertEquals(parse({ messages: [message] }, "new_field").map(({ kind }) => kind), ["other"]);
+  });
+
   const echo = { id: "1", from: "15550000000", to: "491700000001", type: "text", text: { body: "a" } };
 
   it("types echoes: whom the business wrote to, and what", () => {
@@ -656,6 +676,14 @@ describe("parseNotification", () => {
       { path: "entry[3].changes[2].value.messages[0]", reason: "not an object" },
       { path: "entry[3].changes[2].value.statuses", reason: "not an array" },
     ]);
+  });
+
+  it("keeps what stands beside a value that is none", () => {
+    const changes = [{ field: "messages", value: "x", relay: { id: "1" } }];
+    const entry = [{ id: "3", changes }];
+    const { records, skipped } = parseNotification(JSON.stringify({ object: "whatsapp_business_account", entry }));
+    assertEquals(records, [{ kind: "other", key: "relay", field: "messages", accountId: "3", raw: { id: "1" } }]);
+    assertEquals(skipped, [{ path: "entry[0].changes[0].value", reason: "not an object" }]);
   });
 
   it("accepts text and bytes, and gives a reason if the input is no notification", () => {

@@ -117,6 +117,35 @@ describe("SendQueue with the limit of a recipient", () => {
     assertEquals(rig.left[2], ["a0", 46_000]);
   });
 
+  it("keeps to the limit of a recipient whose messages waited for the number", async () => {
+    // The number is busy for longer than it takes to pay for many messages.
+    const rig = new Rig({ pairLimit: true, messagesPerSecond: 1 });
+    for (let other = 0; other < 200; other++) await rig.send(`r${other}`, 1);
+    for (let at = 0; at < 30; at++) {
+      await rig.send("a", 1);
+      await rig.advance(6000, 1000);
+    }
+    await rig.advance(600_000, 1000);
+    const times = rig.left.filter(([message]) => message === "a0").map(([, time]) => time);
+    assertEquals(times.length, 30);
+    assertEquals(times.filter((time) => time < times[0]! + 6000).length, 6, String(times));
+    assertEquals(times[6], times[0]! + 36_000);
+    assertEquals(rig.clock.pending, 0);
+  });
+
+  it("remembers a recipient while a message is being sent that the API may still refuse", async () => {
+    const rig = new Rig({ pairLimit: true });
+    const place = await rig.queue.enter("a");
+    await rig.advance(20_000);
+    for (let other = 0; other < 10; other++) await rig.send(`r${other}`, 1);
+    place.block(16_000);
+    place.leave();
+    await rig.send("a", 1);
+    assertEquals(rig.left.length, 10);
+    await rig.advance(16_000);
+    assertEquals(rig.left[10], ["a0", 36_000]);
+  });
+
   it("forgets recipients that have paid", async () => {
     const rig = new Rig({ pairLimit: true });
     for (let at = 0; at < 5000; at++) {
@@ -132,25 +161,68 @@ describe("SendQueue with the limit of the number", () => {
   it("lets no more pass in any second", async () => {
     const rig = new Rig({ messagesPerSecond: 20 });
     for (let recipient = 0; recipient < 100; recipient++) await rig.send(`r${recipient}`, 1);
-    await rig.advance(4000, 100);
+    await rig.advance(5000, 100);
     assertEquals(rig.left.length, 100);
     for (const [at, time] of rig.times.entries()) {
       if (at >= 20) assert(time - rig.times[at - 20]! >= 1000, `${at}: ${time}`);
     }
-    assertEquals(rig.times.at(-1), 4000);
+    assertEquals(rig.times.at(-1), 4900);
     assertEquals(rig.queue.state, { waiting: 0, sending: 0, recipients: [] });
     assertEquals(rig.clock.pending, 0);
+  });
+
+  it("lets each recipient have its turn: one with many messages does not hold back the others", async () => {
+    const rig = new Rig({ messagesPerSecond: 2 });
+    await rig.send("a", 9000);
+    await rig.send("b", 3);
+    await rig.send("c", 1);
+    await rig.advance(4000, 1000);
+    assertEquals(rig.left.map(([message]) => message), ["a0", "a1", "b0", "c0", "a2", "b1", "a3", "b2", "a4"]);
+    assertEquals(rig.queue.state.recipients, [{ recipient: "a", waiting: 8995, delay: 0 }]);
+  });
+
+  it("forgets recipients at once when only the number has a limit", async () => {
+    const rig = new Rig({ messagesPerSecond: 1000 });
+    for (let at = 0; at < 300; at++) {
+      await rig.send(`r${at}`, 3);
+      await rig.advance(10);
+    }
+    assert(rig.queue.size <= 3, String(rig.queue.size));
+  });
+
+  it("spreads messages over the second, so that two bursts do not come to Meta in one second", async () => {
+    for (const messagesPerSecond of [1, 7, 10, 25, 80, 1000]) {
+      const rig = new Rig({ messagesPerSecond });
+      const count = 2 * messagesPerSecond;
+      for (let recipient = 0; recipient < count; recipient++) await rig.send(`r${recipient}`, 1);
+      await rig.advance(2200, 1);
+      assertEquals(rig.left.length, count);
+      const [part, time] = [Math.max(1, Math.floor(messagesPerSecond / 10)), rig.times];
+      for (let at = part; at < count; at++) {
+        assert(time[at]! - time[at - part]! >= part * 1000 / messagesPerSecond, `${messagesPerSecond}: ${at}`);
+        if (at >= messagesPerSecond) assert(time[at]! - time[at - messagesPerSecond]! >= 1000, `${at}`);
+      }
+    }
+  });
+
+  it("does not hold back a message that comes alone", async () => {
+    const rig = new Rig({ messagesPerSecond: 80 });
+    for (let at = 0; at < 5; at++) {
+      await rig.send("a", 8);
+      await rig.advance(100);
+    }
+    assertEquals(rig.times, [0, 100, 200, 300, 400].flatMap((time) => Array(8).fill(time)));
   });
 
   it("lets both limits count", async () => {
     const rig = new Rig({ messagesPerSecond: 10, pairLimit: true });
     await rig.send("a", 30);
     await rig.send("b", 5);
-    assertEquals(rig.queue.state.recipients.map(({ recipient, waiting }) => [recipient, waiting]), [["a", 20], [
+    assertEquals(rig.queue.state.recipients.map(({ recipient, waiting }) => [recipient, waiting]), [["a", 29], [
       "b",
       5,
     ]]);
-    await rig.advance(4000, 500);
+    await rig.advance(4000, 100);
     assertEquals(rig.left.length, 35);
     assertEquals(rig.queue.state.waiting, 0);
   });
@@ -168,7 +240,7 @@ describe("SendQueue with messages that wait", () => {
   });
 
   it("lets go of one that is given up, with its timer, and keeps the others", async () => {
-    const rig = new Rig({ pairLimit: true, messagesPerSecond: 50 });
+    const rig = new Rig({ pairLimit: true, messagesPerSecond: 450 });
     const abort = new AbortController();
     await rig.send("a", 45);
     await rig.send("a", 2, abort.signal);
@@ -193,6 +265,19 @@ describe("SendQueue with messages that wait", () => {
     assertEquals(rig.queue.state.recipients, [{ recipient: "c", waiting: 1, delay: 0 }]);
     await rig.advance(1000);
     assertEquals(rig.left, [["a0", 0], ["c0", 1000]]);
+  });
+
+  it("lets go of thousands in a time that grows with their number, in any order", async () => {
+    const rig = new Rig({ pairLimit: true, messagesPerSecond: 5, maxQueuedMessages: 20_000 });
+    const aborts = Array.from({ length: 10_000 }, () => new AbortController());
+    for (const [at, abort] of aborts.entries()) {
+      rig.queue.enter(`r${at % 5000}`, abort.signal).catch((error: unknown) => rig.failed.push(error));
+    }
+    await settle();
+    assertEquals(rig.queue.state.waiting, 9999);
+    for (const abort of aborts.reverse()) abort.abort();
+    await settle();
+    assertEquals([rig.failed.length, rig.queue.state.waiting, rig.clock.pending], [9999, 0, 0]);
   });
 
   it("leaves no listener at the signal of a program", async () => {
