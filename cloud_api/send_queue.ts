@@ -251,7 +251,7 @@ export class SendQueue {
     });
   }
 
-  /** Sends what the limit of the number allows, a message of each recipient in turn, and sets the timer for the rest. */
+  /** Sends what the limit of the number allows, recipient by recipient in turn, and sets the timer for the rest. */
   #drain(): void {
     const { clock } = this.#settings;
     const now = clock.now();
