@@ -194,11 +194,9 @@ function parseFlowError(raw: JsonObject): WhatsAppFlowError {
 export function parseAccount(value: JsonObject, origin: ChangeOrigin): ParsedValue {
   const [violation, ban] = [object(value, "violation_info"), object(value, "ban_info")];
   const disconnection = object(value, "disconnection_info");
-  const alert = parseAlert(value);
   const record: WhatsAppAccountUpdate = withoutUndefined({
     kind: "account",
     ...recordBase(origin, value),
-    phoneNumberId: origin.phoneNumberId ?? (alert?.entityType === "PHONE_NUMBER" ? alert.entityId : undefined),
     displayPhoneNumber: origin.displayPhoneNumber ?? firstText(value, ["display_phone_number", "phone_number"]),
     timestamp: date(value, "timestamp") ?? origin.entryTime,
     ...pick(value, {
@@ -220,7 +218,7 @@ export function parseAccount(value: JsonObject, origin: ChangeOrigin): ParsedVal
     partnerCertification: parseCertification(value),
     rateEligibility: parseEligibility(object(value, "auth_international_rate_eligibility")),
     pricingTier: parsePricingTier(object(value, "volume_tier_info")),
-    alert,
+    alert: parseAlert(value),
     limits: parseLimits(value),
     paymentConfiguration: parsePaymentConfiguration(value),
   });
