@@ -70,6 +70,11 @@ describe("pauseBefore()", () => {
     assertEquals(pause(0, 4, "7"), 7000);
     assertEquals(pause(0, 131056, "7"), 7000);
     assertEquals(pause(0, 4, "86400"), 60_000);
+    // Nothing that would use up all attempts at once, or wait for ever.
+    for (const odd of ["0", "-1", "", "soon", "NaN", "Infinity", "1e999"]) {
+      assertEquals(pause(1, 131056, odd), 4000, odd);
+    }
+    assertEquals(pause(0, 4, "1e9"), 60_000);
     assertEquals(pause(1, 131056, "Wed, 21 Oct 2026 07:28:00 GMT"), 4000);
   });
 });
