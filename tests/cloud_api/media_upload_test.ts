@@ -105,10 +105,12 @@ describe("uploadMedia", () => {
       assertSameBytes(sent[2]!, LARGE);
     }));
 
-  it("sends the type without what runtimes add, but with the codec of audio", async () => {
+  it("sends the type without what runtimes add, but with the codec of audio, and tells it by the name", async () => {
     const cases = [
       [new Blob(["a"], { type: "text/plain;charset=utf-8" }), "text/plain"],
       [new Blob(["a"], { type: "audio/ogg; codecs=opus" }), "audio/ogg; codecs=opus"],
+      // What a program takes for unknown: the name tells.
+      [new File(["a"], "a.png", { type: "application/octet-stream" }), "image/png"],
     ] as const;
     for (const [source, type] of cases) {
       await withGraph(stored, async (api, { requests }) => {

@@ -40,6 +40,8 @@ describe("parseHistory", () => {
     assertEquals(show({ from: anna }, { context: { wa_id: anna, user_id: "US.1" } }, unknown), ["in", undefined, anna]);
     assertEquals(show({ from: "US.1" }, { context: { user_id: "US.1" } }, unknown), ["in", undefined, "US.1"]);
     assertEquals(show({ from: luca }, undefined, unknown), [undefined, undefined, undefined]);
+    // Payloads show user ids inside of the member for phone numbers.
+    assertEquals(show({ from: "US.1" }, undefined), ["in", business, "US.1"]);
   });
 
   it("takes an echo of history for a message of the business, and unwraps those of other apps", () => {

@@ -493,9 +493,11 @@ describe("parseNotification", () => {
       recipient_participant_parent_user_id: "DE.ENT.1",
       conversation: { pricing: { category: "group_service" } },
     }];
-    const contacts = [{ ...CONTACT, profile: { name: "Anna", username: "@anna" } }];
+    const member = { wa_id: "49", user_id: "DE.1" };
+    const contacts = [{ ...CONTACT, profile: { name: "Anna", username: "@anna" } }, member];
     const [single, group] = parseNotification(notification({ contacts, statuses })).records;
     assert(single!.kind === "status" && group!.kind === "status");
+    assertEquals([single!.contact, group!.contact], [contacts[0], member]);
     assertEquals([single!.recipientName, single!.recipientUsername], ["Anna", "anna"]);
     assertEquals([single!.parentRecipientUserId, single!.recipientIdentityKeyHash], ["US.ENT.1", "h"]);
     assertEquals(single!.conversation, {
@@ -507,6 +509,16 @@ describe("parseNotification", () => {
     assertEquals([group!.recipientName, group!.recipientParticipantId], [undefined, "49"]);
     assertEquals(group!.recipientParticipantParentUserId, "DE.ENT.1");
     assertEquals([group!.recipientParticipantUserId, group!.pricing], ["DE.1", { category: "group_service" }]);
+  });
+
+  it("finds the number of the business where hand-overs have it", () => {
+    const recipient = { display_phone_number: "15550000000", phone_number_id: "7" };
+    const entry = [{
+      id: "1",
+      changes: [{ field: "messaging_handovers", value: { type: "control_passed", recipient } }],
+    }];
+    const [record] = parseNotification(JSON.stringify({ object: "whatsapp_business_account", entry })).records;
+    assertEquals([record!.displayPhoneNumber, record!.phoneNumberId], ["15550000000", "7"]);
   });
 
   it("never takes echoes, history and standby for live messages", () => {
