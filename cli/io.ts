@@ -131,6 +131,24 @@ export function parseNumber(name: string, text: string | undefined, range: [numb
   throw new UsageError(`--${name} is "${text}": not a number from ${range[0]} to ${range[1]}`);
 }
 
+/**
+ * Writes a value as one line of JSON, for programs and for the terminals of people: `JSON.stringify` leaves characters
+ * that a terminal obeys as they are, beyond those of ASCII.
+ *
+ * @param value The value.
+ * @returns JSON of the same value.
+ */
+export function jsonLine(value: unknown): string {
+  const json = JSON.stringify(value);
+  if (printable(json) === json) return json;
+  let safe = "";
+  for (const char of json) {
+    // None of them is beyond 16 bits.
+    safe += printable(char) === char ? char : `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`;
+  }
+  return safe;
+}
+
 /** Sources of a secret: a flag, or else a variable of the environment. */
 export interface SecretSource {
   /** The name of the flag, for messages. */

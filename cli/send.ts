@@ -9,7 +9,7 @@ import { basename } from "node:path";
 import { API_FLAGS, API_HELP, apiAccess, required, TOKEN_REMEDIES, withFlags } from "./api_access.ts";
 import { type ApiProblem, explainApiError, problemLines } from "./api_remedies.ts";
 import { dryFetch } from "./dry_run.ts";
-import { type CliIo, ExitCode, parseCommandLine, UsageError } from "./io.ts";
+import { type CliIo, ExitCode, jsonLine, parseCommandLine, UsageError } from "./io.ts";
 import { withoutSecrets } from "./setup_report.ts";
 import { templateValues } from "./template_params.ts";
 import { quote } from "../base/error_text.ts";
@@ -160,14 +160,14 @@ async function run(api: WhatsAppApi, sender: Sender, values: Values, io: CliIo):
 }
 
 function printSent(sent: SentMessage, asJson: boolean, io: CliIo): void {
-  if (asJson) return io.out(JSON.stringify({ ok: true, ...sent }));
+  if (asJson) return io.out(jsonLine({ ok: true, ...sent }));
   const { id, recipientId, status } = sent;
   const to = recipientId === undefined ? "" : ` for ${recipientId}`;
   io.out(printable(`Accepted${to}: ${id}${status === undefined || status === "accepted" ? "" : ` (${status})`}`));
 }
 
 function printProblem(problem: ApiProblem, mayBeSent: boolean, asJson: boolean, io: CliIo): void {
-  if (asJson) return io.out(JSON.stringify({ ok: false, mayBeSent, error: problem }));
+  if (asJson) return io.out(jsonLine({ ok: false, mayBeSent, error: problem }));
   const [first, ...more] = problemLines(problem).map(printable);
   const outcome = mayBeSent ? "Not confirmed, so it may have been sent." : "Not sent.";
   for (const line of [`${outcome} ${first}`, ...more]) io.err(`${line}\n`);

@@ -55,7 +55,7 @@ export interface MediaByLink {
 /** A file that is uploaded first. */
 export interface MediaByFile {
   /** The bytes. */
-  file: Blob | Uint8Array<ArrayBuffer> | ArrayBuffer | ReadableStream<Uint8Array<ArrayBuffer>>;
+  file: Blob | Uint8Array | ArrayBuffer | ReadableStream<Uint8Array>;
   /** Its MIME type, such as `image/png`; a `Blob` may bring its own. */
   mimeType?: string | undefined;
   /** Its size in bytes: for streams, so that the limit can be checked before. */

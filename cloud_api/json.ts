@@ -84,7 +84,8 @@ export function firstText(raw: JsonObject, keys: readonly string[]): string | un
  */
 export function number(raw: JsonObject, key: string): number | undefined {
   const value = own(raw, key);
-  if (typeof value === "number") return value;
+  // 1e400 is valid JSON.
+  if (typeof value === "number") return Number.isFinite(value) ? value : undefined;
   if (typeof value !== "string" || value.trim() === "") return undefined;
   const parsed = Number(value);
   return Number.isFinite(parsed) ? parsed : undefined;
@@ -134,7 +135,8 @@ export function list(raw: unknown, key: string): unknown[] {
  * @returns The objects; other elements are left out.
  */
 export function objects(raw: JsonObject, key: string): JsonObject[] {
-  return list(raw, key).filter(isObject);
+  const value = own(raw, key);
+  return Array.isArray(value) ? value.filter(isObject) : [];
 }
 
 /**

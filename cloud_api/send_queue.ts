@@ -59,12 +59,8 @@ export interface SendPlace {
   leave(): void;
 }
 
-/** A message that waits. */
-interface Waiter {
-  readonly lane: Lane;
-  /** Lets it go. */
-  readonly go: () => void;
-}
+/** A message that waits: lets it go. */
+type Waiter = () => void;
 
 /**
  * Messages to one recipient. Meta lets one pass in 6 s, or up to 45 at once; these borrow from the time after them
@@ -73,8 +69,8 @@ interface Waiter {
 class Lane {
   /** Messages that wait, in order. */
   readonly waiters = new Set<Waiter>();
-  /** Messages that this lane lets pass and the limit of the number holds back. */
-  passed = 0;
+  /** Messages that were handed to the API: it may still refuse the recipient. */
+  sending = 0;
   #start = -Infinity;
   #sent = 0;
   #blockedUntil = -Infinity;
@@ -112,8 +108,8 @@ export class SendQueue {
   readonly #settings: SendQueueSettings;
   /** Recipients that had a message lately. */
   readonly #lanes = new Map<string, Lane>();
-  /** Messages that only the limit of the number holds back, in order. */
-  readonly #ready = new Set<Waiter>();
+  /** Recipients with messages that only the limit of the number holds back: each has one message in its turn. */
+  readonly #ready = new Set<Lane>();
   /** Times of the last messages, as many as a second may have; the oldest one is at the offset. */
   readonly #times: number[] = [];
   #offset = 0;
@@ -139,11 +135,11 @@ export class SendQueue {
   get state(): SendQueueState {
     const now = this.#settings.clock.now();
     const recipients = [...this.#lanes.values()]
-      .filter((lane) => lane.waiters.size + lane.passed > 0)
+      .filter((lane) => lane.waiters.size > 0)
       .map((lane): QueuedRecipient => ({
         recipient: lane.recipient,
-        waiting: lane.waiters.size + lane.passed,
-        delay: lane.passed > 0 ? 0 : Math.max(0, lane.nextAt(now) - now),
+        waiting: lane.waiters.size,
+        delay: Math.max(0, this.#nextAt(lane, now) - now),
       }));
     return { waiting: this.#waiting, sending: this.#sending, recipients };
   }
@@ -161,9 +157,13 @@ export class SendQueue {
     const lane = this.#laneOf(recipient);
     if (!this.#mayPass(lane)) await this.#wait(lane, signal);
     this.#sending++;
+    lane.sending++;
     return {
       block: (delay) => lane.block(this.#settings.clock.now() + delay),
-      leave: () => void this.#sending--,
+      leave: () => {
+        this.#sending--;
+        lane.sending--;
+      },
     };
   }
 
@@ -183,19 +183,22 @@ export class SendQueue {
     for (const [recipient, lane] of this.#lanes) {
       if (looked++ === 2) return;
       this.#lanes.delete(recipient);
-      const isNeeded = lane.waiters.size + lane.passed > 0 || lane.clearAt > now;
+      const isNeeded = lane.waiters.size + lane.sending > 0 || (this.#settings.pairLimit && lane.clearAt > now);
       if (isNeeded) this.#lanes.set(recipient, lane);
     }
   }
 
+  /** Time at which the next message to a recipient may be sent, as far as the limit of the recipient is concerned. */
+  #nextAt(lane: Lane, now: number): number {
+    return this.#settings.pairLimit ? lane.nextAt(now) : now;
+  }
+
   /** Takes a turn at once, if no other message waits for it. */
   #mayPass(lane: Lane): boolean {
-    const { clock, pairLimit } = this.#settings;
-    const now = clock.now();
-    if (pairLimit && (lane.waiters.size > 0 || lane.nextAt(now) > now)) return false;
+    const now = this.#settings.clock.now();
+    if (lane.waiters.size > 0 || this.#nextAt(lane, now) > now) return false;
     if (this.#ready.size > 0 || this.#numberFreeAt() > now) return false;
-    lane.pass(now);
-    this.#count(now);
+    this.#count(lane, now);
     return true;
   }
 
@@ -207,60 +210,55 @@ export class SendQueue {
     }
     this.#waiting++;
     const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const waiter: Waiter = { lane, go: resolve };
+    const waiter: Waiter = () => resolve();
     const abort = (): void => {
-      lane.waiters.delete(waiter);
-      if (this.#ready.delete(waiter)) lane.passed--;
+      this.#takeBack(lane, waiter);
       reject(signal!.reason);
     };
     signal?.addEventListener("abort", abort, { once: true });
     lane.waiters.add(waiter);
-    this.#advance(lane);
+    this.#schedule(lane);
+    this.#drain();
     try {
       await promise;
     } finally {
       signal?.removeEventListener("abort", abort);
       this.#waiting--;
-      if (this.#waiting === 0) this.#stopTimers();
     }
   }
 
-  /** Nothing keeps the process running when nothing waits: a message may have been taken back. */
-  #stopTimers(): void {
+  /** Removes a message, and the timers that nothing waits for any more: they would keep the process running. */
+  #takeBack(lane: Lane, waiter: Waiter): void {
+    lane.waiters.delete(waiter);
+    if (lane.waiters.size > 0) return;
+    lane.cancelTimer?.();
+    lane.cancelTimer = undefined;
+    this.#ready.delete(lane);
+    if (this.#ready.size > 0) return;
     this.#cancelTimer?.();
     this.#cancelTimer = undefined;
-    for (const lane of this.#lanes.values()) {
-      lane.cancelTimer?.();
-      lane.cancelTimer = undefined;
-    }
   }
 
-  /** Lets messages of a lane pass, and sets its timer for the next one. */
-  #advance(lane: Lane): void {
-    const { clock, pairLimit } = this.#settings;
+  /** Puts a recipient behind the others whose turn comes, or sets its timer. */
+  #schedule(lane: Lane): void {
+    if (lane.waiters.size === 0) return;
+    const { clock } = this.#settings;
     const now = clock.now();
-    for (const waiter of lane.waiters) {
-      const next = pairLimit ? lane.nextAt(now) : now;
-      if (next > now) {
-        lane.cancelTimer ??= clock.after(next - now, () => {
-          lane.cancelTimer = undefined;
-          this.#advance(lane);
-        });
-        break;
-      }
-      lane.pass(now);
-      lane.waiters.delete(waiter);
-      lane.passed++;
-      this.#ready.add(waiter);
-    }
-    this.#drain();
+    const next = this.#nextAt(lane, now);
+    if (next <= now) return void this.#ready.add(lane);
+    lane.cancelTimer ??= clock.after(next - now, () => {
+      lane.cancelTimer = undefined;
+      this.#schedule(lane);
+      this.#drain();
+    });
   }
 
-  /** Sends what the limit of the number allows, and sets the timer for the rest. */
+  /** Sends what the limit of the number allows, one of each recipient in turn, and sets the timer for the rest. */
   #drain(): void {
     const { clock } = this.#settings;
     const now = clock.now();
-    for (const waiter of this.#ready) {
+    // A recipient with more messages is put behind the others, and visited again.
+    for (const lane of this.#ready) {
       const next = this.#numberFreeAt();
       if (next > now) {
         this.#cancelTimer ??= clock.after(next - now, () => {
@@ -269,10 +267,18 @@ export class SendQueue {
         });
         return;
       }
-      this.#count(now);
-      this.#ready.delete(waiter);
-      waiter.lane.passed--;
-      waiter.go();
+      this.#ready.delete(lane);
+      // The API may have refused the recipient meanwhile.
+      if (this.#nextAt(lane, now) <= now) this.#letGo(lane, now);
+      this.#schedule(lane);
+    }
+  }
+
+  #letGo(lane: Lane, now: number): void {
+    for (const waiter of lane.waiters) {
+      lane.waiters.delete(waiter);
+      this.#count(lane, now);
+      return waiter();
     }
   }
 
@@ -294,8 +300,10 @@ export class SendQueue {
     return this.#times[(this.#offset - count + messagesPerSecond) % messagesPerSecond] ?? -Infinity;
   }
 
-  #count(now: number): void {
-    const { messagesPerSecond } = this.#settings;
+  /** Counts a message for both limits. */
+  #count(lane: Lane, now: number): void {
+    const { messagesPerSecond, pairLimit } = this.#settings;
+    if (pairLimit) lane.pass(now);
     if (messagesPerSecond === 0) return;
     this.#times[this.#offset] = now;
     this.#offset = (this.#offset + 1) % messagesPerSecond;

@@ -16,7 +16,7 @@ const HOLDERS: readonly string[] = [
 
 /**
  * Reads the id of the business phone number: in `metadata`, beside the lists or one level above them, or where
- * handovers and settings have it.
+ * handovers, settings and alerts have it.
  *
  * @param value The value of a change.
  * @param read Reads a text; parser and filter differ about numbers.
@@ -29,6 +29,8 @@ export function phoneNumberIdOf(
   let found = idIn(own(value, "metadata"), undefined, read);
   found = idIn(own(own(value, "standby"), "metadata"), found, read);
   for (const name of HOLDERS) found = idIn(own(value, name), found, read);
+  // account_alerts
+  if (own(value, "entity_type") === "PHONE_NUMBER") found = idIn(value, found, read, "entity_id");
   return found === SEVERAL ? undefined : found;
 }
 
@@ -39,9 +41,10 @@ function idIn(
   holder: unknown,
   before: string | undefined,
   read: (raw: unknown, key: string) => string | undefined,
+  key: string = "phone_number_id",
 ): string | undefined {
-  if ((own(holder, "phone_number_id") ?? undefined) === undefined) return before;
+  if ((own(holder, key) ?? undefined) === undefined) return before;
   // An id of another type counts: it is not the same as that beside it.
-  const id = read(holder, "phone_number_id") ?? SEVERAL;
+  const id = read(holder, key) ?? SEVERAL;
   return before === undefined || before === id ? id : SEVERAL;
 }

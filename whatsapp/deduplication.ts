@@ -79,7 +79,7 @@ export interface NewRecords {
   /** Records to hand over. */
   readonly records: readonly WhatsAppRecord[];
   /** Keys of these records, as far as they have one. */
-  readonly keys: readonly string[];
+  readonly keys: ReadonlySet<string>;
   /** Notifications that handle the same records at present: this notification shares their outcome. */
   readonly leaders: ReadonlySet<PendingNotification>;
 }
@@ -89,7 +89,7 @@ export class Deduplication {
   #store: SeenStore | undefined;
   /** Notification that hands a record over at present, by the key of the record. */
   #handlers = new Map<string, PendingNotification>();
-  #keys = new Map<PendingNotification, readonly string[]>();
+  #keys = new Map<PendingNotification, ReadonlySet<string>>();
 
   /**
    * Begins with nothing being handled.
@@ -110,7 +110,8 @@ export class Deduplication {
    */
   choose(records: readonly WhatsAppRecord[], scope: string): NewRecords {
     const store = this.#store;
-    const keys: string[] = [];
+    // A history has thousands of records.
+    const keys = new Set<string>();
     const leaders = new Set<PendingNotification>();
     if (store === undefined) return { records, keys, leaders };
     const chosen = records.filter((record) => {
@@ -118,10 +119,10 @@ export class Deduplication {
       if (known === undefined) return true;
       const key = scope + known;
       // A record may stand in the same notification twice.
-      if (store.has(key) || keys.includes(key)) return false;
+      if (keys.has(key) || store.has(key)) return false;
       const leader = this.#handlers.get(key);
       if (leader !== undefined) leaders.add(leader);
-      else keys.push(key);
+      else keys.add(key);
       return leader === undefined;
     });
     return { records: chosen, keys, leaders };
@@ -136,7 +137,7 @@ export class Deduplication {
    */
   begin(pending: PendingNotification, { keys, leaders }: NewRecords): void {
     for (const key of keys) this.#handlers.set(key, pending);
-    if (keys.length > 0) this.#keys.set(pending, keys);
+    if (keys.size > 0) this.#keys.set(pending, keys);
     for (const leader of leaders) pending.follow(leader);
   }
 

@@ -64,6 +64,7 @@ import {
   type WhatsAppReceiverOptions,
 } from "./receiver_settings.ts";
 
+const NO_KEYS: ReadonlySet<string> = new Set();
 const NO_LEADERS: ReadonlySet<PendingNotification> = new Set();
 
 /**
@@ -493,7 +494,7 @@ export class WhatsAppReceiver extends WebSocketClient implements WhatsAppReceive
   ): PendingNotification {
     const chosen = more.records === undefined
       ? this.#deduplication.choose(matchingRecords(raw, this.filter), scope)
-      : { records: more.records, keys: [], leaders: NO_LEADERS };
+      : { records: more.records, keys: NO_KEYS, leaders: NO_LEADERS };
     const { records } = chosen;
     const notification = { raw, signature: "", redelivered: false, partial: false, ...more, records };
     const session = this.#session;

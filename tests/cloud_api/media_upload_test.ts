@@ -2,6 +2,7 @@
 
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
+import { readFile } from "node:fs/promises";
 import { OptionError } from "../../base/errors.ts";
 import type { WhatsAppApi } from "../../cloud_api/api.ts";
 import { WhatsAppApiError } from "../../cloud_api/api_error.ts";
@@ -90,10 +91,26 @@ describe("uploadMedia", () => {
     }
   });
 
-  it("sends the type without what runtimes add, but with the codec of audio", async () => {
+  it("takes what readFile of node:fs gives, and shared memory", () =>
+    withGraph(stored, async (api, { requests }) => {
+      const shared = new Uint8Array(new SharedArrayBuffer(3));
+      shared.set([1, 2, 3]);
+      const large = new Uint8Array(new SharedArrayBuffer(LARGE.length));
+      large.set(LARGE);
+      const read = await readFile(new URL(import.meta.url));
+      for (const file of [read, shared, large]) await api.uploadMedia(file, PDF);
+      const sent = await Promise.all(requests.map(async (request) => (await formOf(request))[1]));
+      assertSameBytes(sent[0]!, new Uint8Array(read));
+      assertEquals([...sent[1]!], [1, 2, 3]);
+      assertSameBytes(sent[2]!, LARGE);
+    }));
+
+  it("sends the type without what runtimes add, but with the codec of audio, and tells it by the name", async () => {
     const cases = [
       [new Blob(["a"], { type: "text/plain;charset=utf-8" }), "text/plain"],
       [new Blob(["a"], { type: "audio/ogg; codecs=opus" }), "audio/ogg; codecs=opus"],
+      // What a program takes for unknown: the name tells.
+      [new File(["a"], "a.png", { type: "application/octet-stream" }), "image/png"],
     ] as const;
     for (const [source, type] of cases) {
       await withGraph(stored, async (api, { requests }) => {
@@ -229,10 +246,14 @@ describe("uploadMedia: a stream", () => {
     await using graph = await new RawGraph().start();
     const clock = new FakeClock();
     const gates = Array.from({ length: 4 }, () => Promise.withResolvers<Uint8Array<ArrayBuffer>>());
-    const source = new Source((index) => gates[index]?.promise);
+    let asked = 0;
+    const source = new Source((index) => {
+      asked = index + 1;
+      return gates[index]?.promise;
+    });
     const sent = graph.api({ clock, requestTimeout: 1000 }).uploadMedia(source.stream, PDF);
     for (const [index, gate] of gates.entries()) {
-      await until(() => clock.pending === 0 && source.pulled === index, "the wait for the source");
+      await until(() => clock.pending === 0 && asked === index + 1, "the wait for the source");
       clock.advance(60_000);
       await settle();
       gate.resolve(new Uint8Array(100));

@@ -29,7 +29,7 @@ async function sendThrough(answers: readonly GraphAnswer[], pauses: readonly num
 
 describe("isTransient()", () => {
   it("holds for Meta's codes of faults that pass, whatever the status", () => {
-    for (const code of [1, 2, 4, 613, 80007, 130429, 131000, 131016, 131056, 131057, 133004]) {
+    for (const code of [1, 2, 4, 613, 80007, 130429, 131000, 131016, 131056, 131057, 133004, 139103]) {
       assert(isTransient(errorOf(400, code)), String(code));
     }
   });
@@ -85,6 +85,11 @@ describe("pauseBefore()", () => {
     assertEquals(pause(0, 4, "7"), 7000);
     assertEquals(pause(0, 131056, "7"), 7000);
     assertEquals(pause(0, 4, "86400"), 60_000);
+    // Nothing that would use up all attempts at once, or wait for ever.
+    for (const odd of ["0", "-1", "", "soon", "NaN", "Infinity", "1e999"]) {
+      assertEquals(pause(1, 131056, odd), 4000, odd);
+    }
+    assertEquals(pause(0, 4, "1e9"), 60_000);
     assertEquals(pause(1, 131056, "Wed, 21 Oct 2026 07:28:00 GMT"), 4000);
   });
 });

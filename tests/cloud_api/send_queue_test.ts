@@ -117,6 +117,35 @@ describe("SendQueue with the limit of a recipient", () => {
     assertEquals(rig.left[2], ["a0", 46_000]);
   });
 
+  it("keeps to the limit of a recipient whose messages waited for the number", async () => {
+    // The number is busy for longer than it takes to pay for many messages.
+    const rig = new Rig({ pairLimit: true, messagesPerSecond: 1 });
+    for (let other = 0; other < 200; other++) await rig.send(`r${other}`, 1);
+    for (let at = 0; at < 30; at++) {
+      await rig.send("a", 1);
+      await rig.advance(6000, 1000);
+    }
+    await rig.advance(600_000, 1000);
+    const times = rig.left.filter(([message]) => message === "a0").map(([, time]) => time);
+    assertEquals(times.length, 30);
+    assertEquals(times.filter((time) => time < times[0]! + 6000).length, 6, String(times));
+    assertEquals(times[6], times[0]! + 36_000);
+    assertEquals(rig.clock.pending, 0);
+  });
+
+  it("remembers a recipient while a message is being sent that the API may still refuse", async () => {
+    const rig = new Rig({ pairLimit: true });
+    const place = await rig.queue.enter("a");
+    await rig.advance(20_000);
+    for (let other = 0; other < 10; other++) await rig.send(`r${other}`, 1);
+    place.block(16_000);
+    place.leave();
+    await rig.send("a", 1);
+    assertEquals(rig.left.length, 10);
+    await rig.advance(16_000);
+    assertEquals(rig.left[10], ["a0", 36_000]);
+  });
+
   it("forgets recipients that have paid", async () => {
     const rig = new Rig({ pairLimit: true });
     for (let at = 0; at < 5000; at++) {
@@ -140,6 +169,25 @@ describe("SendQueue with the limit of the number", () => {
     assertEquals(rig.times.at(-1), 4900);
     assertEquals(rig.queue.state, { waiting: 0, sending: 0, recipients: [] });
     assertEquals(rig.clock.pending, 0);
+  });
+
+  it("lets each recipient have its turn: one with many messages does not hold back the others", async () => {
+    const rig = new Rig({ messagesPerSecond: 2 });
+    await rig.send("a", 9000);
+    await rig.send("b", 3);
+    await rig.send("c", 1);
+    await rig.advance(4000, 1000);
+    assertEquals(rig.left.map(([message]) => message), ["a0", "a1", "b0", "c0", "a2", "b1", "a3", "b2", "a4"]);
+    assertEquals(rig.queue.state.recipients, [{ recipient: "a", waiting: 8995, delay: 0 }]);
+  });
+
+  it("forgets recipients at once when only the number has a limit", async () => {
+    const rig = new Rig({ messagesPerSecond: 1000 });
+    for (let at = 0; at < 300; at++) {
+      await rig.send(`r${at}`, 3);
+      await rig.advance(10);
+    }
+    assert(rig.queue.size <= 3, String(rig.queue.size));
   });
 
   it("spreads messages over the second, so that two bursts do not come to Meta in one second", async () => {
@@ -217,6 +265,19 @@ describe("SendQueue with messages that wait", () => {
     assertEquals(rig.queue.state.recipients, [{ recipient: "c", waiting: 1, delay: 0 }]);
     await rig.advance(1000);
     assertEquals(rig.left, [["a0", 0], ["c0", 1000]]);
+  });
+
+  it("lets go of thousands in a time that grows with their number, in any order", async () => {
+    const rig = new Rig({ pairLimit: true, messagesPerSecond: 5, maxQueuedMessages: 20_000 });
+    const aborts = Array.from({ length: 10_000 }, () => new AbortController());
+    for (const [at, abort] of aborts.entries()) {
+      rig.queue.enter(`r${at % 5000}`, abort.signal).catch((error: unknown) => rig.failed.push(error));
+    }
+    await settle();
+    assertEquals(rig.queue.state.waiting, 9999);
+    for (const abort of aborts.reverse()) abort.abort();
+    await settle();
+    assertEquals([rig.failed.length, rig.queue.state.waiting, rig.clock.pending], [9999, 0, 0]);
   });
 
   it("leaves no listener at the signal of a program", async () => {

@@ -14,15 +14,27 @@ function idOf(value: unknown): string | undefined {
 
 describe("phoneNumberIdOf", () => {
   it("finds the number in each of its places", () => {
-    const places = [{ metadata: ONE }, { standby: { metadata: ONE } }, { recipient: ONE }, {
-      phone_number_settings: ONE,
-    }];
+    const places: { metadata?: object; recipient?: object }[] = [
+      { metadata: ONE },
+      { standby: { metadata: ONE } } as object,
+      { recipient: ONE },
+      { phone_number_settings: ONE } as object,
+      { entity_type: "PHONE_NUMBER", entity_id: "1" } as object,
+    ];
     for (const place of places) {
       for (const other of places) assertEquals(idOf({ ...place, ...other }), "1");
       assertEquals(
         idOf({ ...place, metadata: null, recipient: place.recipient ?? { display_phone_number: "1" } }),
         place.metadata ? undefined : "1",
       );
+    }
+  });
+
+  it("takes an alert as about the number that it names", () => {
+    const alert = { entity_type: "PHONE_NUMBER", entity_id: "1" };
+    for (const value of [alert, { ...alert, metadata: ONE }]) assertEquals(idOf(value), "1");
+    for (const other of [{ entity_type: "BUSINESS" }, { entity_type: null }, { entity_id: 1 }, { metadata: TWO }]) {
+      assertEquals(idOf({ ...alert, ...other }), undefined);
     }
   });
 
@@ -36,6 +48,10 @@ describe("phoneNumberIdOf", () => {
         { metadata: { phone_number_id: {} }, recipient: ONE },
         { metadata: { phone_number_id: null } },
         { recipient: "1" },
+        { metadata: ONE, entity_type: "PHONE_NUMBER", entity_id: "2" },
+        { metadata: ONE, entity_type: "PHONE_NUMBER", entity_id: ["1"] },
+        { entity_type: "BUSINESS", entity_id: "1" },
+        { entity_id: "1" },
         {},
         null,
         "text",

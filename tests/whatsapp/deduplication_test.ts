@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { recordKey } from "../../whatsapp/deduplication.ts";
+import { Deduplication, recordKey } from "../../whatsapp/deduplication.ts";
 import { parseNotification } from "../../cloud_api/parse.ts";
 import type { WhatsAppRecord } from "../../cloud_api/records.ts";
 import { until } from "../support/support.ts";
@@ -144,6 +144,9 @@ const distinct: [what: string, ...changes: object[]][] = [
     statuses({ ...PAYMENT, payment: null }),
     statuses(refunded("pending")),
     statuses(refunded("completed")),
+    statuses({ ...PAYMENT, payment: { ...PAYMENT.payment, refunds: [{ id: "r", status: "failed" }] } }),
+    statuses({ ...PAYMENT, payment: { reference_id: "order-1", refunds: [{ id: "r", status: "failed" }] } }),
+    statuses({ ...PAYMENT, payment: { reference_id: "order-1", transaction: { id: "tx-1", pg_transaction_id: "p" } } }),
     standby({ statuses: [PAYMENT] }),
   ],
   [
@@ -253,6 +256,21 @@ describe("recordKey", () => {
         }
       }
     }
+  });
+});
+
+describe("Deduplication", () => {
+  it("takes a time that grows with the number of records: an import has thousands in one notification", () => {
+    const items = Array.from({ length: 60_000 }, (_, at) => ({ ...STATUS, id: `wamid.${at}` }));
+    // Each twice.
+    const { records } = parseNotification(wrap([statuses(...items, ...items)]));
+    const deduplication = new Deduplication({ has: () => false, add: () => {} });
+    const start = performance.now();
+    const chosen = deduplication.choose(records, "");
+    const time = performance.now() - start;
+    assertEquals([records.length, chosen.records.length, chosen.keys.size], [120_000, 60_000, 60_000]);
+    // The square of their number takes minutes.
+    assert(time < 10_000, `${time} ms`);
   });
 });
 
