@@ -5,7 +5,7 @@
  */
 
 /** No bytes. */
-export const EMPTY: Uint8Array<ArrayBuffer> = new Uint8Array(0);
+export const EMPTY: Uint8Array<ArrayBuffer> = /* @__PURE__ */ new Uint8Array(0);
 
 /**
  * Makes one array of several.

@@ -45,7 +45,10 @@ import { WhatsAppTemplates } from "./templates.ts";
 import { WhatsAppUsername } from "./username.ts";
 
 const READ_NAMES: OptionTable<ReadOptions> = { typing: true, signal: true };
-const READ_OPTIONS = new OptionNames("markAsRead", { tables: [READ_NAMES], example: () => "{ typing: true }" });
+const READ_OPTIONS = /* @__PURE__ */ new OptionNames("markAsRead", {
+  tables: [READ_NAMES],
+  example: () => "{ typing: true }",
+});
 
 /**
  * Sends messages of a business, and fetches files.

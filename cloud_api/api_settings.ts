@@ -105,7 +105,7 @@ export const API_SETTINGS: SettingsTable<WhatsAppApiSettings> = {
   clock: { kind: "object", default: systemClock, check: assertClock },
 };
 
-const API_OPTIONS = new FieldsReader("WhatsAppApi", API_SETTINGS, {
+const API_OPTIONS = /* @__PURE__ */ new FieldsReader("WhatsAppApi", API_SETTINGS, {
   hints: {
     token: 'use "accessToken"',
     wabaId: 'use "accountId"',

@@ -77,7 +77,7 @@ const MAX_USERS = 1000;
 const SOME_FAILED_CODE = 139100;
 
 const LIST_NAMES: OptionTable<BlockListOptions> = { pageSize: true, signal: true };
-const LIST_OPTIONS = new OptionNames("blockedUsers.list", {
+const LIST_OPTIONS = /* @__PURE__ */ new OptionNames("blockedUsers.list", {
   tables: [LIST_NAMES],
   hints: { limit: 'use "pageSize"' },
   example: () => "{ pageSize: 100 }",

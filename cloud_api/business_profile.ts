@@ -103,7 +103,7 @@ const LIMITS = {
 } as const;
 
 const GET_NAMES: OptionTable<BusinessProfileOptions> = { fields: true, signal: true };
-const GET_OPTIONS = new OptionNames("businessProfile.get", {
+const GET_OPTIONS = /* @__PURE__ */ new OptionNames("businessProfile.get", {
   tables: [GET_NAMES],
   example: () => '{ fields: ["about"] }',
 });
@@ -116,7 +116,7 @@ const CHANGE_NAMES: OptionTable<BusinessProfileChanges> = {
   vertical: true,
   pictureHandle: true,
 };
-const CHANGES = new OptionNames("A business profile", {
+const CHANGES = /* @__PURE__ */ new OptionNames("A business profile", {
   tables: [CHANGE_NAMES],
   hints: {
     profile_picture_handle: 'use "pictureHandle"',

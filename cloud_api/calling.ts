@@ -72,7 +72,7 @@ export interface StartCallOptions {
 }
 
 const START_NAMES: OptionTable<StartCallOptions> = { bizOpaqueCallbackData: true, signal: true };
-const START_OPTIONS = new OptionNames("The call", {
+const START_OPTIONS = /* @__PURE__ */ new OptionNames("The call", {
   tables: [START_NAMES],
   hints: { tracker: 'use "bizOpaqueCallbackData"', biz_opaque_callback_data: 'use "bizOpaqueCallbackData"' },
   example: () => '{ bizOpaqueCallbackData: "order 12" }',

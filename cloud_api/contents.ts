@@ -165,7 +165,7 @@ const MOST_CONTACTS = 257;
 // ---- Texts -------------------------------------------------------------------------------------------------------
 
 const TEXT_NAMES: OptionTable<TextContents> = { body: true, previewUrl: true };
-const TEXT = new OptionNames("The text", {
+const TEXT = /* @__PURE__ */ new OptionNames("The text", {
   tables: [TEXT_NAMES],
   hints: { text: 'use "body"', preview_url: 'use "previewUrl"' },
   example: () => '{ body: "…" }',
@@ -215,11 +215,11 @@ function mediaNames(owner: string, ...more: string[]): OptionNames {
   });
 }
 
-const IMAGE = mediaNames("The image", "caption");
-const VIDEO = mediaNames("The video", "caption");
-const AUDIO = mediaNames("The audio", "voice");
-const DOCUMENT = mediaNames("The document", "caption");
-const STICKER = mediaNames("The sticker", "animated");
+const IMAGE = /* @__PURE__ */ mediaNames("The image", "caption");
+const VIDEO = /* @__PURE__ */ mediaNames("The video", "caption");
+const AUDIO = /* @__PURE__ */ mediaNames("The audio", "voice");
+const DOCUMENT = /* @__PURE__ */ mediaNames("The document", "caption");
+const STICKER = /* @__PURE__ */ mediaNames("The sticker", "animated");
 
 /**
  * Makes an image.
@@ -340,7 +340,7 @@ function captionOf({ caption }: { caption?: string | undefined }): JsonObject {
 // ---- Locations, contacts, reactions ------------------------------------------------------------------------------
 
 const LOCATION_NAMES: OptionTable<LocationContents> = { latitude: true, longitude: true, name: true, address: true };
-const LOCATION = new OptionNames("The location", {
+const LOCATION = /* @__PURE__ */ new OptionNames("The location", {
   tables: [LOCATION_NAMES, { url: true }],
   hints: { lat: 'use "latitude"', lon: 'use "longitude"', lng: 'use "longitude"' },
   example: () => "{ latitude: 52.5, longitude: 13.4 }",
@@ -392,15 +392,24 @@ const contactNames = (owner: string, names: string): OptionNames =>
   });
 
 /** Cards that were received have `origin` and `vcard` too, which are not sent. */
-const CONTACT = contactNames("A contact", "name phones emails addresses urls org birthday origin vcard");
-const NAME = contactNames('The "name" of a contact', "formattedName firstName lastName middleName suffix prefix");
-const ORG = contactNames('The "org" of a contact', "company department title");
+const CONTACT = /* @__PURE__ */ contactNames(
+  "A contact",
+  "name phones emails addresses urls org birthday origin vcard",
+);
+const NAME = /* @__PURE__ */ contactNames(
+  'The "name" of a contact',
+  "formattedName firstName lastName middleName suffix prefix",
+);
+const ORG = /* @__PURE__ */ contactNames('The "org" of a contact', "company department title");
 /** Lists of a contact: their key, and the names of their entries. */
 const CONTACT_LISTS = {
-  phones: contactNames('The "phones" of a contact', "phone waId type"),
-  emails: contactNames('The "emails" of a contact', "email type"),
-  addresses: contactNames('The "addresses" of a contact', "street city state zip country countryCode type"),
-  urls: contactNames('The "urls" of a contact', "url type"),
+  phones: /* @__PURE__ */ contactNames('The "phones" of a contact', "phone waId type"),
+  emails: /* @__PURE__ */ contactNames('The "emails" of a contact', "email type"),
+  addresses: /* @__PURE__ */ contactNames(
+    'The "addresses" of a contact',
+    "street city state zip country countryCode type",
+  ),
+  urls: /* @__PURE__ */ contactNames('The "urls" of a contact', "url type"),
 } as const;
 
 /**
@@ -439,7 +448,7 @@ function textsOf(texts: object): JsonObject {
 }
 
 const REACTION_NAMES: OptionTable<ReactionContents> = { messageId: true, emoji: true };
-const REACTION = new OptionNames("The reaction", {
+const REACTION = /* @__PURE__ */ new OptionNames("The reaction", {
   tables: [REACTION_NAMES],
   hints: { message_id: 'use "messageId"' },
   example: () => '{ messageId: message.id, emoji: "👍" }',

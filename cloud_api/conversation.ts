@@ -106,18 +106,18 @@ const HISTORY_FIELDS = "id,message_id,events{id,delivery_status,timestamp,webhoo
   "webhook_uri,error_description}";
 
 const CONTROL_NAMES: OptionTable<ThreadControlOptions> = { metadata: true, signal: true };
-const CONTROL_OPTIONS = new OptionNames("The change of ownership", {
+const CONTROL_OPTIONS = /* @__PURE__ */ new OptionNames("The change of ownership", {
   tables: [CONTROL_NAMES],
   example: () => '{ metadata: "…" }',
 });
 const PASS_NAMES: OptionTable<PassOptions> = { ...CONTROL_NAMES, to: true };
-const PASS_OPTIONS = new OptionNames("conversation.pass", {
+const PASS_OPTIONS = /* @__PURE__ */ new OptionNames("conversation.pass", {
   tables: [PASS_NAMES],
   hints: { target_role: 'use "to"', targetRole: 'use "to"', role: 'use "to"', control_pass: 'use "to"' },
   example: () => '{ to: "customer_service" }',
 });
 const HISTORY_NAMES: OptionTable<MessageHistoryOptions> = { pageSize: true, signal: true };
-const HISTORY_OPTIONS = new OptionNames("conversation.messageHistory", {
+const HISTORY_OPTIONS = /* @__PURE__ */ new OptionNames("conversation.messageHistory", {
   tables: [HISTORY_NAMES],
   hints: { limit: 'use "pageSize"' },
   example: () => "{ pageSize: 100 }",

@@ -57,13 +57,13 @@ const CHANGE_NAMES: OptionTable<ConversationalComponentsChanges> = {
   commands: true,
   welcomeMessage: true,
 };
-const CHANGES = new OptionNames("conversationalComponents.set", {
+const CHANGES = /* @__PURE__ */ new OptionNames("conversationalComponents.set", {
   tables: [CHANGE_NAMES],
   hints: { prompts: 'use "iceBreakers"', enable_welcome_message: 'use "welcomeMessage"' },
   example: () => '{ iceBreakers: ["Book a table"], commands: [] }',
 });
 const COMMAND_NAMES: OptionTable<WhatsAppCommand> = { name: true, description: true };
-const COMMAND = new OptionNames("A command", {
+const COMMAND = /* @__PURE__ */ new OptionNames("A command", {
   tables: [COMMAND_NAMES],
   hints: { command_name: 'use "name"', command_description: 'use "description"' },
   example: () => '{ name: "book", description: "Book a table" }',

@@ -10,7 +10,7 @@ import { parseAccountError } from "./parse_errors.ts";
 import type { WhatsAppRecord } from "./records.ts";
 
 /** Members that all records have, and those of a kind. */
-type RecordOf<Kind extends string, Members> =
+export type RecordOf<Kind extends string, Members> =
   & Defined<{ kind: Kind; timestamp: Date | undefined } & ReturnType<typeof recordBase>>
   & Members;
 

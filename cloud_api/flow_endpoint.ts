@@ -89,7 +89,7 @@ const NAMES: OptionTable<FlowEndpointOptions> = {
   pathName: true,
   maxBodySize: true,
 };
-const OPTIONS = new OptionNames("flowEndpoint", {
+const OPTIONS = /* @__PURE__ */ new OptionNames("flowEndpoint", {
   tables: [NAMES],
   hints: { path: 'use "pathName"', secret: 'use "appSecret"', key: 'use "privateKey"', password: 'use "passphrase"' },
   example: () => "{ privateKey, appSecret, onRequest }",

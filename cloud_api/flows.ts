@@ -220,9 +220,12 @@ export interface FlowPublicKey {
 }
 
 const LIST_NAMES: OptionTable<FlowListOptions> = { pageSize: true, signal: true };
-const LIST_OPTIONS = new OptionNames("flows.list", { tables: [LIST_NAMES], hints: { limit: 'use "pageSize"' } });
+const LIST_OPTIONS = /* @__PURE__ */ new OptionNames("flows.list", {
+  tables: [LIST_NAMES],
+  hints: { limit: 'use "pageSize"' },
+});
 const PREVIEW_NAMES: OptionTable<FlowPreviewOptions> = { invalidate: true, signal: true };
-const PREVIEW_OPTIONS = new OptionNames("flows.preview", { tables: [PREVIEW_NAMES] });
+const PREVIEW_OPTIONS = /* @__PURE__ */ new OptionNames("flows.preview", { tables: [PREVIEW_NAMES] });
 const HINTS = {
   json: 'use "flowJson"',
   flow_json: 'use "flowJson"',
@@ -239,25 +242,25 @@ const DEFINITION_NAMES: OptionTable<FlowDefinition> = {
   cloneFlowId: true,
   endpointUri: true,
 };
-const DEFINITION = new OptionNames("A flow", {
+const DEFINITION = /* @__PURE__ */ new OptionNames("A flow", {
   tables: [DEFINITION_NAMES],
   hints: HINTS,
   example: () => '{ name: "Booking", categories: ["APPOINTMENT_BOOKING"] }',
 });
 const CHANGE_NAMES: OptionTable<FlowChanges> = { name: true, categories: true, endpointUri: true, applicationId: true };
-const CHANGES = new OptionNames("A change of a flow", {
+const CHANGES = /* @__PURE__ */ new OptionNames("A change of a flow", {
   tables: [CHANGE_NAMES],
   hints: HINTS,
   example: () => '{ name: "Booking" }',
 });
 const METRIC_NAMES: OptionTable<FlowMetricOptions> = { granularity: true, since: true, until: true, signal: true };
-const METRIC_OPTIONS = new OptionNames("flows.metric", {
+const METRIC_OPTIONS = /* @__PURE__ */ new OptionNames("flows.metric", {
   tables: [METRIC_NAMES],
   example: () => '{ granularity: "DAY" }',
 });
 
 const MEDIA_NAMES: OptionTable<FlowMediaOptions> = { maxSize: true, signal: true };
-const MEDIA_OPTIONS = new OptionNames("flows.media", {
+const MEDIA_OPTIONS = /* @__PURE__ */ new OptionNames("flows.media", {
   tables: [MEDIA_NAMES],
   example: () => "{ maxSize: 1_000_000 }",
 });

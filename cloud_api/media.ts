@@ -33,15 +33,15 @@ const UPLOAD_NAMES: OptionTable<UploadOptions> = {
   signal: true,
 };
 const UPLOAD_HINTS = { type: 'use "mimeType"', contentType: 'use "mimeType"', name: 'use "filename"' };
-const UPLOAD_OPTIONS = new OptionNames("An upload", { tables: [UPLOAD_NAMES], hints: UPLOAD_HINTS });
-const HANDLE_OPTIONS = new OptionNames("An upload", {
+const UPLOAD_OPTIONS = /* @__PURE__ */ new OptionNames("An upload", { tables: [UPLOAD_NAMES], hints: UPLOAD_HINTS });
+const HANDLE_OPTIONS = /* @__PURE__ */ new OptionNames("An upload", {
   tables: [UPLOAD_NAMES, { appId: true }],
   hints: UPLOAD_HINTS,
   example: () => '{ appId: "…" }',
 });
 const DOWNLOAD_NAMES: OptionTable<DownloadOptions> = { maxSize: true, signal: true };
-const DOWNLOAD_OPTIONS = new OptionNames("media", { tables: [DOWNLOAD_NAMES] });
-const CALL_OPTIONS = new OptionNames("A call", { tables: [{ signal: true }] });
+const DOWNLOAD_OPTIONS = /* @__PURE__ */ new OptionNames("media", { tables: [DOWNLOAD_NAMES] });
+const CALL_OPTIONS = /* @__PURE__ */ new OptionNames("A call", { tables: [{ signal: true }] });
 
 /** Types of the Resumable Upload API. */
 const HANDLE_TYPES: readonly string[] = ["application/pdf", "image/jpeg", "image/jpg", "image/png", "video/mp4"];

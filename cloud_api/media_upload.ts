@@ -30,7 +30,7 @@ const PIECE_SIZE = 65_536;
 const WHOLE_SIZE = 4 * PIECE_SIZE;
 /** Bytes that tell a static sticker from an animated one. */
 const HEAD_SIZE = 32;
-const NOTHING = new Uint8Array();
+const NOTHING = /* @__PURE__ */ new Uint8Array();
 
 /** A file that has been checked. */
 export interface CheckedFile {

@@ -15,14 +15,15 @@ export type Reader<Value> = (raw: JsonObject, key: string) => Value;
  * A row of a table: the reader alone, if the key of Meta is the name with underscores, or the reader with the keys. The
  * first that has a value counts. A key such as `origin.type` is that of a member of a member.
  */
-type Row = Reader<unknown> | readonly [Reader<unknown>, ...string[]];
+export type Row = Reader<unknown> | readonly [Reader<unknown>, ...string[]];
 
-type ValueOf<Each> = Each extends Reader<infer Value> ? Value
+/** The value of a row. */
+export type ValueOf<Each> = Each extends Reader<infer Value> ? Value
   : Each extends readonly [Reader<infer Value>, ...string[]] ? Value
   : never;
 
 /** The object that a table makes. */
-type Read<Table> = Defined<{ [Name in keyof Table]: ValueOf<Table[Name]> }>;
+export type MembersOf<Table> = Defined<{ [Name in keyof Table]: ValueOf<Table[Name]> }>;
 
 /** A row as it is read. */
 interface CompiledRow {
@@ -41,7 +42,7 @@ interface CompiledRow {
 export function members<const Table extends { readonly [name: string]: Row }>(
   table: () => Table,
   prefix: string = "",
-): (raw: JsonObject) => Read<Table> {
+): (raw: JsonObject) => MembersOf<Table> {
   let rows: readonly CompiledRow[] | undefined;
   return (raw) => {
     const record: { [name: string]: unknown } = {};
@@ -49,7 +50,7 @@ export function members<const Table extends { readonly [name: string]: Row }>(
       const value = read(raw, key);
       if (value !== undefined) record[name] = value;
     }
-    return record as Read<Table>;
+    return record as MembersOf<Table>;
   };
 }
 

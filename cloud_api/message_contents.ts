@@ -70,8 +70,8 @@ const BUILDERS: { readonly [Kind in keyof Kinds]: (contents: Kinds[Kind]) => bas
   interactive: (contents) => rawDraft("interactive", objectOf("interactive", contents)),
   template: templateDraft,
 };
-const KINDS = Object.keys(BUILDERS) as (keyof Kinds)[];
-const CONTENTS = new OptionNames("A message", {
+const KINDS = /* @__PURE__ */ Object.keys(BUILDERS) as (keyof Kinds)[];
+const CONTENTS = /* @__PURE__ */ new OptionNames("A message", {
   tables: [BUILDERS],
   hints: { body: 'use { text: "…" }', contact: 'use "contacts"' },
   example: () => '{ image: { link: "https://…" } }',

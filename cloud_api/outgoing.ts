@@ -58,11 +58,11 @@ function optionNames(more: object, example = "{ replyTo: message.id }"): OptionN
 }
 
 /** Names of options that each message may have. */
-export const SEND_OPTIONS: OptionNames = optionNames({});
+export const SEND_OPTIONS: OptionNames = /* @__PURE__ */ optionNames({});
 /** Names of options of texts. */
-export const TEXT_OPTIONS: OptionNames = optionNames({ previewUrl: true });
+export const TEXT_OPTIONS: OptionNames = /* @__PURE__ */ optionNames({ previewUrl: true });
 /** Names of options of templates. */
-export const TEMPLATE_OPTIONS: OptionNames = optionNames(
+export const TEMPLATE_OPTIONS: OptionNames = /* @__PURE__ */ optionNames(
   { language: true, ...TEMPLATE_NAMES },
   '{ language: "en_US" }',
 );

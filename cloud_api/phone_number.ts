@@ -156,26 +156,29 @@ const MAX_NAME = 512;
 const LANGUAGE = { min: 2, max: 16 } as const;
 
 const INFO_NAMES: OptionTable<PhoneNumberInfoOptions> = { fields: true, signal: true };
-const INFO_OPTIONS = new OptionNames("phoneNumber.info", {
+const INFO_OPTIONS = /* @__PURE__ */ new OptionNames("phoneNumber.info", {
   tables: [INFO_NAMES],
   example: () => '{ fields: ["status"] }',
 });
 const LIST_NAMES: OptionTable<PhoneNumberListOptions> = { ...INFO_NAMES, pageSize: true };
-const LIST_OPTIONS = new OptionNames("phoneNumber.list", { tables: [LIST_NAMES], hints: { limit: 'use "pageSize"' } });
+const LIST_OPTIONS = /* @__PURE__ */ new OptionNames("phoneNumber.list", {
+  tables: [LIST_NAMES],
+  hints: { limit: 'use "pageSize"' },
+});
 const REGISTER_NAMES: OptionTable<RegisterOptions> = { dataLocalizationRegion: true, signal: true };
-const REGISTER_OPTIONS = new OptionNames("phoneNumber.register", {
+const REGISTER_OPTIONS = /* @__PURE__ */ new OptionNames("phoneNumber.register", {
   tables: [REGISTER_NAMES],
   hints: { data_localization_region: 'use "dataLocalizationRegion"', region: 'use "dataLocalizationRegion"' },
   example: () => '{ dataLocalizationRegion: "CH" }',
 });
 const CODE_NAMES: OptionTable<RequestCodeOptions> = { method: true, language: true, signal: true };
-const CODE_OPTIONS = new OptionNames("phoneNumber.requestCode", {
+const CODE_OPTIONS = /* @__PURE__ */ new OptionNames("phoneNumber.requestCode", {
   tables: [CODE_NAMES],
   hints: { code_method: 'use "method"', locale: 'use "language"' },
   example: () => '{ method: "VOICE", language: "en_US" }',
 });
 const SETTINGS_NAMES: OptionTable<PhoneNumberSettingsOptions> = { sipCredentials: true, signal: true };
-const SETTINGS_OPTIONS = new OptionNames("phoneNumber.settings", {
+const SETTINGS_OPTIONS = /* @__PURE__ */ new OptionNames("phoneNumber.settings", {
   tables: [SETTINGS_NAMES],
   hints: { include_sip_credentials: 'use "sipCredentials"' },
 });

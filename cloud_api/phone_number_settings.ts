@@ -106,8 +106,8 @@ const CHANGE_NAMES: OptionTable<PhoneNumberSettingsChanges> = {
   storageConfiguration: true,
   payloadEncryption: true,
 };
-const SECTIONS = Object.keys(CHANGE_NAMES) as (keyof PhoneNumberSettingsChanges)[];
-const CHANGES = new OptionNames("phoneNumber.updateSettings", {
+const SECTIONS = /* @__PURE__ */ Object.keys(CHANGE_NAMES) as (keyof PhoneNumberSettingsChanges)[];
+const CHANGES = /* @__PURE__ */ new OptionNames("phoneNumber.updateSettings", {
   tables: [CHANGE_NAMES],
   hints: {
     user_identity_change: 'use "userIdentityChange"',

@@ -63,13 +63,13 @@ export interface QrCodeListOptions {
 const MAX_MESSAGE = 140;
 
 const ONE_NAMES: OptionTable<QrCodeOptions> = { image: true, signal: true };
-const ONE_OPTIONS = new OptionNames("A QR code", {
+const ONE_OPTIONS = /* @__PURE__ */ new OptionNames("A QR code", {
   tables: [ONE_NAMES],
   hints: { format: 'use "image"', generate_qr_image: 'use "image"' },
   example: () => '{ image: "svg" }',
 });
 const LIST_NAMES: OptionTable<QrCodeListOptions> = { image: true, pageSize: true, signal: true };
-const LIST_OPTIONS = new OptionNames("qrCodes.list", {
+const LIST_OPTIONS = /* @__PURE__ */ new OptionNames("qrCodes.list", {
   tables: [LIST_NAMES],
   hints: { limit: 'use "pageSize"' },
   example: () => '{ image: "svg" }',

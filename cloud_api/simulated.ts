@@ -172,7 +172,7 @@ const OPTIONS = new OptionNames("simulateNotification", {
  * @param number Its number, from 0: a number gives the same notification each time, and each number another id.
  * @param options Its type, by default one after the other; the id of the business phone number; the time of sending;
  * the contents of a message in Meta's form, such as `{ body: "menu" }` of a text, the phone number of its sender, and
- *   further members of it.
+ * further members of it.
  * @returns The notification.
  * @throws {OptionError} If an option is unknown.
  *

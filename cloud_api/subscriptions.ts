@@ -102,24 +102,24 @@ const CALLBACK_HINTS = {
   verify_token: 'use "verifyToken"',
   token: 'use "verifyToken"',
 };
-const SUBSCRIBE_OPTIONS = new OptionNames("subscribeApp", {
+const SUBSCRIBE_OPTIONS = /* @__PURE__ */ new OptionNames("subscribeApp", {
   tables: [CALLBACK_NAMES satisfies OptionTable<SubscribeOptions>],
   hints: CALLBACK_HINTS,
   example: () => '{ callbackUrl: "https://…", verifyToken: "…" }',
 });
-const CALLBACK_OPTIONS = new OptionNames("A callback", {
+const CALLBACK_OPTIONS = /* @__PURE__ */ new OptionNames("A callback", {
   tables: [CALLBACK_NAMES],
   hints: CALLBACK_HINTS,
   example: () => '{ callbackUrl: "https://…", verifyToken: "…" }',
 });
 const WEBHOOK_NAMES: OptionTable<WebhookOptions> = { ...CALLBACK_NAMES, fields: true };
-const WEBHOOK_OPTIONS = new OptionNames("subscribeWebhook", {
+const WEBHOOK_OPTIONS = /* @__PURE__ */ new OptionNames("subscribeWebhook", {
   tables: [WEBHOOK_NAMES],
   hints: CALLBACK_HINTS,
   example: () => '{ callbackUrl: "https://…", verifyToken: "…" }',
 });
 /** Names of {@linkcode CallOptions}. */
-export const CALL_OPTIONS: OptionNames = new OptionNames("The call", { tables: [{ signal: true }] });
+export const CALL_OPTIONS: OptionNames = /* @__PURE__ */ new OptionNames("The call", { tables: [{ signal: true }] });
 
 /**
  * Makes the object that overrides a callback.

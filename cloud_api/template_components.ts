@@ -153,7 +153,7 @@ const TEMPLATE_NAMES: OptionTable<TemplateContents> = {
   limitedTimeOffer: true,
   components: true,
 };
-const TEMPLATE = new OptionNames("A template", {
+const TEMPLATE = /* @__PURE__ */ new OptionNames("A template", {
   tables: [TEMPLATE_NAMES],
   hints: { lang: 'use "language"', parameters: 'use "body"' },
   example: () => '{ name: "hello_world", language: "en_US" }',
@@ -329,8 +329,8 @@ function ttlOf(path: string, ttlMinutes: unknown): number {
   return integerIn(`${path}.ttlMinutes`, ttlMinutes, 1, MOST_TTL_MINUTES);
 }
 
-const BUTTON_KINDS = Object.keys(BUTTONS) as ButtonKind[];
-const BUTTON = new OptionNames("A button of a template", {
+const BUTTON_KINDS = /* @__PURE__ */ Object.keys(BUTTONS) as ButtonKind[];
+const BUTTON = /* @__PURE__ */ new OptionNames("A button of a template", {
   tables: [BUTTONS, { index: true }],
   hints: { payload: 'use "quickReply"', text: 'use "url"', coupon_code: 'use "copyCode"' },
   example: () => '{ quickReply: "…" }',
@@ -350,7 +350,7 @@ function action(members: JsonObject): JsonObject[] {
 }
 
 const CARD_NAMES: OptionTable<TemplateCard> = { header: true, body: true, buttons: true };
-const CARD = new OptionNames("A card of a template", { tables: [CARD_NAMES] });
+const CARD = /* @__PURE__ */ new OptionNames("A card of a template", { tables: [CARD_NAMES] });
 
 function carouselOf(cards: readonly TemplateCard[], uploads: Upload[]): JsonObject {
   const made = listOf("cards", cards, MOST_CARDS).map((card, index) => ({

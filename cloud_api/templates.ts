@@ -195,15 +195,18 @@ const LIST_NAMES: OptionTable<TemplateListOptions> = {
   pageSize: true,
   signal: true,
 };
-const LIST_OPTIONS = new OptionNames("templates.list", {
+const LIST_OPTIONS = /* @__PURE__ */ new OptionNames("templates.list", {
   tables: [LIST_NAMES],
   hints: { limit: 'use "pageSize"', quality_score: 'use "quality"', name_or_content: 'use "nameOrContent"' },
   example: () => '{ status: "APPROVED" }',
 });
 const GET_NAMES: OptionTable<TemplateGetOptions> = { fields: true, signal: true };
-const GET_OPTIONS = new OptionNames("templates.get", { tables: [GET_NAMES], example: () => '{ fields: ["status"] }' });
+const GET_OPTIONS = /* @__PURE__ */ new OptionNames("templates.get", {
+  tables: [GET_NAMES],
+  example: () => '{ fields: ["status"] }',
+});
 const DELETE_NAMES: OptionTable<TemplateDeleteOptions> = { id: true, signal: true };
-const DELETE_OPTIONS = new OptionNames("templates.delete", {
+const DELETE_OPTIONS = /* @__PURE__ */ new OptionNames("templates.delete", {
   tables: [DELETE_NAMES],
   hints: { hsm_id: 'use "id"' },
   example: () => "{ id: template.id }",
@@ -221,13 +224,13 @@ const HINTS = {
   message_send_ttl_seconds: 'use "messageTtl"',
   cta_url_link_tracking_opted_out: 'use "linkTrackingOptedOut"',
 };
-const CHANGES = new OptionNames("A change of a template", {
+const CHANGES = /* @__PURE__ */ new OptionNames("A change of a template", {
   tables: [CHANGE_NAMES],
   hints: HINTS,
   example: () => "{ components }",
 });
 const DEFINITION_NAMES: OptionTable<TemplateDefinition> = { ...CHANGE_NAMES, name: true, language: true };
-const DEFINITION = new OptionNames("A template", {
+const DEFINITION = /* @__PURE__ */ new OptionNames("A template", {
   tables: [DEFINITION_NAMES],
   hints: HINTS,
   example: () => "{ name, language, category, components }",

@@ -45,7 +45,7 @@ export interface SetUsernameOptions {
 const LENGTH = { min: 3, max: 35 } as const;
 
 const SET_NAMES: OptionTable<SetUsernameOptions> = { transfer: true, signal: true };
-const SET_OPTIONS = new OptionNames("username.set", {
+const SET_OPTIONS = /* @__PURE__ */ new OptionNames("username.set", {
   tables: [SET_NAMES],
   hints: { transfer_action: 'use "transfer"', force: 'use "transfer"' },
   example: () => "{ transfer: true }",

@@ -27,6 +27,23 @@ const BUNDLERS = {
       logLevel: "silent",
     });
   },
+  /** Writes the bytes that each module has in the script, instead of the script. */
+  async parts() {
+    const { build } = await load("esbuild");
+    const { metafile } = await build({
+      entryPoints: [entry],
+      outfile: output,
+      bundle: true,
+      minify: true,
+      format: "esm",
+      platform: "browser",
+      metafile: true,
+      write: false,
+    });
+    const [{ inputs }] = Object.values(metafile.outputs);
+    const parts = Object.entries(inputs).map(([path, { bytesInOutput }]) => [path, bytesInOutput]);
+    await writeFile(output, JSON.stringify(Object.fromEntries(parts)));
+  },
   async rollup() {
     const { rollup } = await load("rollup");
     const { nodeResolve } = await load("@rollup/plugin-node-resolve");
