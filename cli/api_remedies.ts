@@ -189,7 +189,7 @@ export function explainApiError(error: unknown): ApiProblem {
     subcode: graph?.subcode,
     meaning: meaning ?? describe(error),
     remedy: remedy ?? (status >= 500 ? STATUS_PAGE : undefined),
-    says: textOf(graph?.message, graph?.details),
+    says: textOf(textOf(graph?.message, graph?.details), graph?.userMessage),
     traceId: graph?.traceId,
   };
 }
@@ -198,7 +198,7 @@ function entryOf(code: number, subcode: number | undefined): Entry | undefined {
   return SUBCODES.get(`${code}/${subcode}`) ?? CODES.get(code) ?? (code >= 200 && code <= 299 ? PERMISSION : undefined);
 }
 
-/** Meta's message often ends with its details. */
+/** Joins two texts of Meta's: the first one often ends with the second one. */
 function textOf(message: string | undefined, details: string | undefined): string | undefined {
   if (message === undefined || details === undefined || message.includes(details)) return message ?? details;
   return `${message}: ${details}`;

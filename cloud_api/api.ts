@@ -23,7 +23,8 @@ import { WhatsAppCalls } from "./calling.ts";
 import { WhatsAppFlows } from "./flows.ts";
 import { createGraphClient, type GraphClient } from "./graph.ts";
 import { MediaCalls } from "./media.ts";
-import type { WhatsAppMedia } from "./messages.ts";
+import type { WhatsAppMedia, WhatsAppMessage } from "./messages.ts";
+import { messageIdOf } from "./outgoing.ts";
 import { WhatsAppPhoneNumber } from "./phone_number.ts";
 import { WhatsAppQrCodes } from "./qr_codes.ts";
 import { SendQueue, type SendQueueState } from "./send_queue.ts";
@@ -130,15 +131,17 @@ export class WhatsAppApi extends WhatsAppSenders {
   /**
    * Marks a message as read, and all before it.
    *
-   * @param messageId Its id.
+   * @param message The message, or its id.
    * @param options Options of the call.
+   * @throws {OptionError} If it is neither, or an option is unknown.
    * @throws {WhatsAppApiError} If the API refuses it.
    */
-  async markAsRead(messageId: string, options: ReadOptions = {}): Promise<void> {
+  async markAsRead(message: string | WhatsAppMessage, options: ReadOptions = {}): Promise<void> {
     READ_OPTIONS.assert(options);
     assertSignal(options);
-    const typing = options.typing ? { type: "text" } : undefined;
-    const json = { messaging_product: "whatsapp", status: "read", message_id: messageId, typing_indicator: typing };
+    const message_id = messageIdOf("message", message);
+    const typing_indicator = options.typing ? { type: "text" } : undefined;
+    const json = { messaging_product: "whatsapp", status: "read", message_id, typing_indicator };
     await this.graph.post(`${this.graph.phoneNumberId}/messages`, { json, signal: options.signal });
   }
 

@@ -5,6 +5,7 @@
  */
 
 import { WebSocketError, type WebSocketErrorOptions, type WhatsAppApiErrorCode } from "../base/errors.ts";
+import { isTransient } from "./retry.ts";
 
 /** Error that Meta reports for a refused call. */
 export interface GraphError {
@@ -21,6 +22,10 @@ export interface GraphError {
   readonly message?: string | undefined;
   /** Details. */
   readonly details?: string | undefined;
+  /** Heading for people, in English: mostly for templates, flows and settings. */
+  readonly userTitle?: string | undefined;
+  /** Explanation for people, such as the part of a template that is not allowed. */
+  readonly userMessage?: string | undefined;
   /** Id of the call, which Meta's support asks for. */
   readonly traceId?: string | undefined;
   /** `true` if Meta says that the error passes; absent if it says nothing. */
@@ -59,5 +64,13 @@ export class WhatsAppApiError extends WebSocketError {
     super(code, message, 1011, options.cause === undefined ? undefined : { cause: options.cause });
     this.status = status;
     this.graph = options.graph;
+  }
+
+  /**
+   * `true` if the same call may succeed later: too many calls, a fault of the API that passes, no answer (a message may
+   * have been sent then), or too many messages that wait.
+   */
+  get isTransient(): boolean {
+    return this.status === 0 || isTransient(this);
   }
 }

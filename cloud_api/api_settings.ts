@@ -92,7 +92,7 @@ export const API_SETTINGS: SettingsTable<WhatsAppApiSettings> = {
   accessToken: { kind: "any", default: "", check: assertAccessToken },
   phoneNumberId: { kind: "any", default: "", check: (id) => assertId("phoneNumberId", id) },
   accountId: { kind: "any", default: undefined, check: assertAccountId },
-  version: { kind: "string", default: "v26.0" },
+  version: { kind: "string", default: "v26.0", check: assertVersion },
   baseUrl: { kind: "string", default: "https://graph.facebook.com", check: assertBaseUrl },
   requestTimeout: { kind: "number", unit: "ms", default: 30_000 },
   maxRetries: { kind: "number", unit: "count", default: 4 },
@@ -138,6 +138,16 @@ function assertAccountId(id: string | undefined): void {
   if (id !== undefined) assertId("accountId", id);
 }
 
+function assertVersion(version: string): void {
+  const [major = "", minor = "", ...more] = version.slice(1).split(".");
+  if (version.startsWith("v") && isNumber(major) && isNumber(minor) && more.length === 0) return;
+  throw new OptionError(`The option "version" is ${quote(version)} instead of a version such as "v26.0"`);
+}
+
+function isNumber(text: string): boolean {
+  return text !== "" && [...text].every((digit) => digit >= "0" && digit <= "9");
+}
+
 function assertBaseUrl(baseUrl: string): void {
   if (!URL.canParse(baseUrl)) {
     throw new OptionError(`The option "baseUrl" is ${quote(redactUrl(baseUrl))}: not a URL`);
@@ -157,7 +167,12 @@ function assertBaseUrl(baseUrl: string): void {
 export function assertId(name: string, id: string): void {
   const usable = typeof id === "string" && id.length > 0 && id.length <= 128;
   if (usable && encodeURIComponent(id) === id && id !== "." && id !== "..") return;
+  if (typeof id !== "string") {
+    const kind = (id as unknown) === undefined || id === null ? "missing" : `of the type ${typeof id}, not a string`;
+    throw new OptionError(`The ${name} is ${kind}`);
+  }
+  if (id === "") throw new OptionError(`The ${name} is missing, or empty`);
   // A long text may be the access token.
-  const shown = String(id).length <= 32 ? quote(String(id)) : `a text of ${String(id).length} characters`;
+  const shown = id.length <= 32 ? quote(id) : `a text of ${id.length} characters`;
   throw new OptionError(`The ${name} is ${shown}: not an id`);
 }

@@ -85,7 +85,7 @@ export interface SentMessage {
 /**
  * A file to upload: in memory, a file of the runtime (`openAsBlob` of `node:fs`), or a stream, which is not collected.
  */
-export type UploadSource = Blob | Uint8Array<ArrayBuffer> | ArrayBuffer | ReadableStream<Uint8Array<ArrayBuffer>>;
+export type UploadSource = Blob | Uint8Array | ArrayBuffer | ReadableStream<Uint8Array>;
 
 /** Options of an upload. */
 export interface UploadOptions {

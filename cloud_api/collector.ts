@@ -23,7 +23,7 @@ export function restOf(raw: JsonObject, known: ReadonlyMap<string, MemberReader>
 }
 
 /** No members. */
-const NOTHING: JsonObject = Object.freeze({});
+const NOTHING: JsonObject = /* @__PURE__ */ Object.freeze({});
 
 /**
  * Copies members of an object. Notifications have nothing unknown as a rule: then there is no copy.

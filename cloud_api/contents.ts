@@ -55,7 +55,7 @@ export interface MediaByLink {
 /** A file that is uploaded first. */
 export interface MediaByFile {
   /** The bytes. */
-  file: Blob | Uint8Array<ArrayBuffer> | ArrayBuffer | ReadableStream<Uint8Array<ArrayBuffer>>;
+  file: Blob | Uint8Array | ArrayBuffer | ReadableStream<Uint8Array>;
   /** Its MIME type, such as `image/png`; a `Blob` may bring its own. */
   mimeType?: string | undefined;
   /** Its size in bytes: for streams, so that the limit can be checked before. */
@@ -316,11 +316,16 @@ export function mediaOf(
 
 const FILE_CLASSES = [Blob, Uint8Array, ArrayBuffer, ReadableStream];
 
+function hintFor(file: unknown): string {
+  if (typeof file === "string") return "; read the file before";
+  return file instanceof Promise ? "; await the promise" : "";
+}
+
 function fileOf(name: string, media: MediaByFile): MediaByFile {
   const { file, mimeType } = media;
   optionalText(`${name}.mimeType`, mimeType);
   if (FILE_CLASSES.some((each) => file instanceof each)) return media;
-  const hint = typeof file === "string" ? "; read the file before" : "";
+  const hint = hintFor(file);
   throw new OptionError(
     `The "${name}.file" is ${
       showValue(file)

@@ -203,6 +203,8 @@ const HINTS = {
   caption: 'use "body"',
   display_text: 'use "button"',
   label: 'use "button"',
+  cta: 'use "button"',
+  rows: "use sections: [{ rows: […] }]",
   catalog_id: 'use "catalogId"',
   sku: 'use "productRetailerId"',
   product_retailer_id: 'use "productRetailerId"',

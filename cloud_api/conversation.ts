@@ -2,9 +2,9 @@
  * Ownership of conversations between the responders of a number, and the history of deliveries of its messages.
  *
  * Facts: Meta's pages "Conversation Routing" (October 2026), "messaging_handovers" (September 2026) and, of its
- * reference, "Thread Control (Cloud API)" and "Message history API". Its page "Thread control" itself could not be read:
- * path, roles and the limit of the metadata are as partners of Meta and other libraries have them. The reference names
- * the role `ai_agent` only, the others name six, so any role is passed on.
+ * reference, "Thread Control (Cloud API)" and "Message history API". Its page "Thread control" could not be read: path,
+ * roles and the limit of the metadata are as partners of Meta and other libraries have them. The reference names the
+ * role `ai_agent` only, the others name six, so any role is passed on.
  *
  * @module
  */

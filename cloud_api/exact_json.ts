@@ -36,7 +36,8 @@ export function parseExact(json: string): unknown {
  */
 function hasLongNumber(json: string): boolean {
   for (let at = LONG - 1; at < json.length; at += LONG) {
-    if (!isDigit(json, at)) continue;
+    const code = json.charCodeAt(at);
+    if (code < ZERO || code > NINE) continue;
     let start = at;
     while (isDigit(json, start - 1)) start--;
     let end = at + 1;

@@ -4,9 +4,34 @@
  * @module
  */
 
-import { isObject, type JsonObject, list } from "./json.ts";
-import type { ChangeOrigin, ParsedValue } from "./origin.ts";
+import { date, type Defined, isObject, type JsonObject, list, withoutUndefined } from "./json.ts";
+import { type ChangeOrigin, type FieldParser, type ParsedValue, recordBase } from "./origin.ts";
+import { parseAccountError } from "./parse_errors.ts";
 import type { WhatsAppRecord } from "./records.ts";
+
+/** Members that all records have, and those of a kind. */
+type RecordOf<Kind extends string, Members> =
+  & Defined<{ kind: Kind; timestamp: Date | undefined } & ReturnType<typeof recordBase>>
+  & Members;
+
+/**
+ * Makes a record. Its time is that of the item, or that of the entry.
+ *
+ * @param kind Its kind.
+ * @param raw The item as sent.
+ * @param origin The change.
+ * @param members The members of the kind.
+ * @returns The record.
+ */
+export function makeRecord<Kind extends string, Members extends object>(
+  kind: Kind,
+  raw: JsonObject,
+  origin: ChangeOrigin,
+  members: Members,
+): RecordOf<Kind, Members> {
+  const timestamp = date(raw, "timestamp") ?? origin.entryTime;
+  return withoutUndefined({ kind, ...recordBase(origin, raw), timestamp, ...members }) as RecordOf<Kind, Members>;
+}
 
 /** Makes the record of an item in a list. */
 export type ListItemParser = (item: JsonObject, origin: ChangeOrigin) => WhatsAppRecord;
@@ -40,13 +65,25 @@ export function parseLists(
 }
 
 /**
- * Returns a value that is one record, which has all of it in its `raw`.
+ * Makes the parser of a field whose value is a list.
  *
- * @param record The record.
- * @returns The record, and no rest.
+ * @param key The key of the list.
+ * @param parse The parser of its items.
+ * @returns The parser, which reads errors beside the list too.
  */
-export function wholeValue(record: WhatsAppRecord): ParsedValue {
-  return { records: [record], rest: {} };
+export function listValue(key: string, parse: ListItemParser): FieldParser {
+  const lists = new Map([[key, parse], ["errors", parseAccountError as ListItemParser]]);
+  return (value, origin) => parseLists(value, origin, lists);
+}
+
+/**
+ * Makes the parser of a field whose value is one record, which has all of it in its `raw`.
+ *
+ * @param parse The parser of the value.
+ * @returns The parser.
+ */
+export function wholeValue(parse: ListItemParser): FieldParser {
+  return (value, origin) => ({ records: [parse(value, origin)], rest: {} });
 }
 
 /**

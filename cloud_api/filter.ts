@@ -249,7 +249,8 @@ function parse(body: Uint8Array, reviver?: NumberReviver): JsonObject | undefine
   return isObject(root) ? root : undefined;
 }
 
-const { rawJSON, isRawJSON } = JSON as unknown as {
+/** Newer functions of `JSON`. Not taken out here: getters have effects, and bundlers would keep them. */
+const jsonNow = JSON as unknown as {
   rawJSON?: ((source: string) => unknown) | undefined;
   isRawJSON?: ((value: unknown) => boolean) | undefined;
 };
@@ -257,7 +258,7 @@ const { rawJSON, isRawJSON } = JSON as unknown as {
 /** Keeps the digits of numbers that a double does not hold, such as ids of more than 53 bits. */
 const keepNumber: NumberReviver = (_key, value, { source }) => {
   const exact = typeof value !== "number" || Number.isSafeInteger(value) || source === undefined;
-  return exact || rawJSON === undefined ? value : rawJSON(source);
+  return exact ? value : jsonNow.rawJSON?.(source) ?? value;
 };
 
 function isUtf8(body: Uint8Array): boolean {
@@ -300,7 +301,7 @@ function countMembers(root: object): number {
 
 /** Tells objects from other values, and from what {@linkcode keepNumber} makes: a number of the notification. */
 function isValue(raw: unknown): raw is JsonObject {
-  return isObject(raw) && !(isRawJSON?.(raw) ?? false);
+  return isObject(raw) && jsonNow.isRawJSON?.(raw) !== true;
 }
 
 /** Reads a text; an integer is taken as one, with all its digits. */
@@ -312,7 +313,7 @@ function exactText(raw: unknown, key: string): string | undefined {
 
 /** Returns the digits of an integer that {@linkcode keepNumber} has kept. */
 function longInteger(value: unknown): string | undefined {
-  if (!(isRawJSON?.(value) ?? false)) return undefined;
+  if (jsonNow.isRawJSON?.(value) !== true) return undefined;
   const { rawJSON: digits } = value as { rawJSON: string };
   return parseExact(digits) === digits ? digits : undefined;
 }

@@ -122,17 +122,35 @@ export interface DecryptedFlowRequest {
  * @param passphrase Its pass phrase, if it is encrypted.
  * @returns The key.
  * @throws {CertificateError} If it is no RSA key of at least 2048 bits, or its pass phrase is missing or wrong.
- * @throws {OptionError} If it is no text.
+ * @throws {OptionError} If it is no text of a PEM file.
  */
 export async function loadFlowKey(privateKey: string, passphrase?: string): Promise<KeyObject> {
-  if (typeof privateKey !== "string") {
-    throw new OptionError(`The option "privateKey" is ${kindOf(privateKey)} instead of the text of a PEM file`);
-  }
+  assertKeyText(privateKey);
   const key = createPrivateKey(await loadPrivateKey(privateKey, "privateKey", () => assertPassphrase(passphrase)));
   const bits = key.asymmetricKeyDetails?.modulusLength ?? MIN_MODULUS;
   if (key.asymmetricKeyType === "rsa" && bits >= MIN_MODULUS) return key;
   const kind = key.asymmetricKeyType === "rsa" ? `an RSA key of ${bits} bits` : `of type "${key.asymmetricKeyType}"`;
   throw new CertificateError("ERR_KEY", `The key "privateKey" is ${kind}: flows need RSA with 2048 bits`);
+}
+
+/**
+ * Checks that a value looks like a private key, as far as can be told at once.
+ *
+ * @param privateKey The value.
+ * @throws {OptionError} If it is no text of a PEM file.
+ */
+export function assertKeyText(privateKey: unknown): asserts privateKey is string {
+  const wanted = 'the text of a PEM file with "BEGIN … PRIVATE KEY"';
+  if (typeof privateKey !== "string") {
+    throw new OptionError(`The option "privateKey" is ${kindOf(privateKey)} instead of ${wanted}`);
+  }
+  if (!privateKey.includes("PRIVATE KEY-----")) {
+    throw new OptionError(`The option "privateKey" is a text of ${privateKey.length} characters, not ${wanted}`);
+  }
+  // Environment variables often hold a PEM text in one line.
+  if (privateKey.includes("\\n")) {
+    throw new OptionError('The option "privateKey" has "\\n" in place of line breaks: replace each by a line break');
+  }
 }
 
 /** Names the kind of a value that may be a key. */
@@ -154,6 +172,7 @@ function assertPassphrase(passphrase: unknown): string {
  * @returns The request, and the key for its answer.
  * @throws {FlowEndpointError} If it cannot be decrypted: answer with its `status`.
  * @throws {CertificateError} If the private key cannot be used.
+ * @throws {OptionError} If the private key is no text of a PEM file.
  *
  * @example A handler of another server
  * ```ts

@@ -11,6 +11,7 @@ import { OptionError } from "../base/errors.ts";
 import { assertHandlers, OptionNames, type OptionTable, showValue } from "../base/option_names.ts";
 import { assertSecrets, listOf } from "../base/secrets.ts";
 import {
+  assertKeyText,
   type DecryptedFlowRequest,
   decryptWith,
   encryptFlowResponse,
@@ -154,7 +155,11 @@ export function flowEndpoint<Screens extends object = Record<string, JsonObject>
 function assertOptions<Screens extends object>(options: FlowEndpointOptions<Screens>): void {
   OPTIONS.assert(options);
   assertHandlers(options, { onRequest: true, onErrorNotification: true, onRefused: true });
-  const { appSecret, onRequest, pathName, maxBodySize = 0 } = options;
+  const { privateKey, passphrase, appSecret, onRequest, pathName, maxBodySize = 0 } = options;
+  assertKeyText(privateKey);
+  if (passphrase !== undefined && typeof passphrase !== "string") {
+    throw new OptionError(`The option "passphrase" is of type ${typeof passphrase} instead of a text`);
+  }
   if (typeof onRequest !== "function") {
     throw new OptionError('flowEndpoint has no "onRequest": give a function that returns { screen, data }');
   }

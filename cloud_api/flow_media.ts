@@ -7,7 +7,7 @@
  */
 
 import { createDecipheriv, createHash, createHmac, timingSafeEqual } from "node:crypto";
-import { concat } from "../base/bytes.ts";
+import { concat, concatAll } from "../base/bytes.ts";
 import { fromBase64 } from "../base/encoding.ts";
 import { quote } from "../base/error_text.ts";
 import { FlowEndpointError } from "./flow_endpoint_error.ts";
@@ -16,6 +16,8 @@ import { isObject, type JsonObject, object, text, withoutUndefined } from "./jso
 /** Bytes of the HMAC behind an encrypted file. */
 const MAC_BYTES = 10;
 const BLOCK_BYTES = 16;
+/** Hosts of Meta's files, with all below them. */
+const CDN_HOSTS: readonly string[] = ["whatsapp.net", "fbcdn.net", "fbsbx.com"];
 
 /** A file that a user attached in a flow. It is on Meta's servers for up to 20 days, encrypted. */
 export interface FlowMedia {
@@ -24,8 +26,8 @@ export interface FlowMedia {
   /** Its name, as the user's device has it: do not use it as a path. */
   fileName?: string | undefined;
   /**
-   * The URL of the encrypted file. It comes from the user's device: fetch it only if its host is one of Meta's, such as
-   * `mmg.whatsapp.net`, and follow no redirect.
+   * The URL of the encrypted file. It comes from the user's device: `api.flows.media` fetches it only from hosts of
+   * Meta, and follows no redirect.
    */
   cdnUrl: string;
   /** Keys and digests, in base64. */
@@ -80,7 +82,7 @@ function readMedia(entry: JsonObject): FlowMedia | undefined {
  * @returns The bytes. Check what they are: neither the name nor the type is to be trusted.
  * @throws {FlowEndpointError} `ERR_FLOW_MEDIA` if the file is cut short, was changed, or is not that of these keys.
  *
- * @example The photos of a screen
+ * @example The photos of a screen, fetched by the program
  * ```ts
  * import { decryptFlowMedia, flowMediaOf } from "@tackline/websocket/cloud-api";
  *
@@ -129,6 +131,47 @@ function bytesOf(base64: string, length: number, name: string): Uint8Array {
   const bytes = fromBase64(base64);
   if (bytes.length === length) return bytes;
   throw fault(`has a ${quote(name)} of ${bytes.length} bytes instead of ${length}`);
+}
+
+/**
+ * Checks the URL of an encrypted file, which comes from the user's device: it could lead to a server of your own
+ * network.
+ *
+ * @param cdnUrl The URL.
+ * @param ownOrigin Origin that is allowed besides Meta's: that of the API.
+ * @returns The URL.
+ * @throws {FlowEndpointError} `ERR_FLOW_MEDIA` if it is of another host, or not https.
+ */
+export function checkCdnUrl(cdnUrl: string, ownOrigin: string): URL {
+  if (!URL.canParse(cdnUrl)) throw fault("has no usable URL");
+  const url = new URL(cdnUrl);
+  const { protocol, port, username, password, hostname, origin } = url;
+  if (username + password === "") {
+    if (origin === ownOrigin) return url;
+    const isMeta = CDN_HOSTS.some((host) => hostname === host || hostname.endsWith(`.${host}`));
+    if (protocol === "https:" && port === "" && isMeta) return url;
+  }
+  throw fault(`has a URL of ${quote(origin)}, which is not a server of Meta`);
+}
+
+/**
+ * Collects an encrypted file, and gives up as soon as it is too large.
+ *
+ * @param stream The bytes.
+ * @param maxSize Largest size of the decrypted file, in bytes; 0: any.
+ * @returns The bytes.
+ * @throws {FlowEndpointError} `ERR_FLOW_MEDIA` if there are more.
+ */
+export async function collectFile(stream: ReadableStream<Uint8Array>, maxSize: number): Promise<Uint8Array> {
+  const limit = maxSize === 0 ? Infinity : maxSize + BLOCK_BYTES + MAC_BYTES;
+  const pieces: Uint8Array[] = [];
+  let size = 0;
+  for await (const piece of stream) {
+    size += piece.length;
+    if (size > limit) throw fault(`has more than ${maxSize} bytes`);
+    pieces.push(piece);
+  }
+  return concatAll(pieces);
 }
 
 function fault(what: string): FlowEndpointError {

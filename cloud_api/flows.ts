@@ -13,8 +13,10 @@ import { OptionNames, type OptionTable, showValue } from "../base/option_names.t
 import { assertSuccess, texts } from "./answers.ts";
 import { WhatsAppApiError } from "./api_error.ts";
 import { assertLength, assertPageSize, assertUrl, isDigits } from "./argument_checks.ts";
+import { takeFile } from "./call_limits.ts";
 import { listOf } from "./contents_checks.ts";
-import { type GraphClient, pathOf } from "./graph.ts";
+import { checkCdnUrl, collectFile, decryptFlowMedia, type FlowMedia } from "./flow_media.ts";
+import { fetchGraph, type GraphClient, pathOf } from "./graph.ts";
 import { isObject, type JsonObject, number, object, objects, pick, text, withoutUndefined } from "./json.ts";
 import { CALL_OPTIONS, type CallOptions } from "./subscriptions.ts";
 
@@ -198,6 +200,17 @@ export interface FlowMetricPoint {
   values: Record<string, number>;
 }
 
+/** Options of fetching a file of a flow. */
+export interface FlowMediaOptions {
+  /**
+   * Largest file, in bytes; 0: any.
+   * @default {26214400}
+   */
+  maxSize?: number | undefined;
+  /** Aborts the call. */
+  signal?: AbortSignal | undefined;
+}
+
 /** The public key with which WhatsApp encrypts requests to the endpoint. */
 export interface FlowPublicKey {
   /** The key, as PEM text. */
@@ -242,6 +255,14 @@ const METRIC_OPTIONS = new OptionNames("flows.metric", {
   tables: [METRIC_NAMES],
   example: () => '{ granularity: "DAY" }',
 });
+
+const MEDIA_NAMES: OptionTable<FlowMediaOptions> = { maxSize: true, signal: true };
+const MEDIA_OPTIONS = new OptionNames("flows.media", {
+  tables: [MEDIA_NAMES],
+  example: () => "{ maxSize: 1_000_000 }",
+});
+/** The largest file that the pickers take. */
+const MAX_FILE = 26_214_400;
 
 const LIST_FIELDS = "id,name,status,categories,validation_errors";
 const FIELDS = `${LIST_FIELDS},json_version,data_api_version,endpoint_uri,preview,health_status,updated_at`;
@@ -496,6 +517,28 @@ export class WhatsAppFlows {
     };
     const answer = await this.#graph.get(pathOf("flow", id), { query, signal });
     return objects(object(answer, "metric") ?? {}, "data_points").map(readPoint);
+  }
+
+  /**
+   * Fetches and decrypts a file that a user attached in a flow. Its URL comes from the user's device: only hosts of
+   * Meta are asked, without the access token, and no redirect is followed.
+   *
+   * @param media The file, of `flowMediaOf(request.data.photos)`.
+   * @param options Largest size, signal.
+   * @returns The bytes. Check what they are: neither the name nor the type is to be trusted.
+   * @throws {FlowEndpointError} `ERR_FLOW_MEDIA` if the URL is of another host, or the file is too large, was changed,
+   * or is not that of these keys.
+   * @throws {WhatsAppApiError} If the server refuses it: Meta keeps files for up to 20 days.
+   */
+  async media(media: FlowMedia, options: FlowMediaOptions = {}): Promise<Uint8Array<ArrayBuffer>> {
+    MEDIA_OPTIONS.assert(options);
+    const { maxSize = MAX_FILE, signal } = options;
+    if (typeof maxSize !== "number" || !(maxSize >= 0)) {
+      throw new OptionError(`The option "maxSize" is ${showValue(maxSize)} instead of a number of bytes`);
+    }
+    const url = checkCdnUrl(media.cdnUrl, new URL(this.#graph.baseUrl).origin);
+    const { stream } = await fetchGraph(this.#graph, "GET", url, { signal, scheme: "none" }, takeFile);
+    return decryptFlowMedia(await collectFile(stream, maxSize), media);
   }
 
   /**

@@ -41,12 +41,19 @@ export async function makeError(
 ): Promise<WhatsAppApiError> {
   const body = await readBody(response, limits);
   const graph = readGraphError(body, token);
-  const why = graph === undefined ? "" : `: ${graph.message ?? "no message"} (code ${graph.code})`;
   // The path holds ids only; the query could hold more.
-  const message = `The Graph API answered ${response.status} to ${url.pathname}${why}`;
+  const message = `The Graph API answered ${response.status} to ${url.pathname}${reasonOf(graph)}`;
   const error = new WhatsAppApiError("ERR_API_REFUSED", message, response.status, { graph });
   if (isObject(body)) answers.set(error, body);
   return error;
+}
+
+/** Meta's message can be no more than "Invalid parameter": the text for people then names the fault. */
+function reasonOf(graph: GraphError | undefined): string {
+  if (graph === undefined) return "";
+  const { code, message = "no message", userTitle, userMessage } = graph;
+  const forPeople = [userTitle, userMessage].filter((text) => text !== undefined).join(": ");
+  return `: ${message} (code ${code})${forPeople && `: ${forPeople}`}`;
 }
 
 async function readBody(response: Response, limits: CallLimits): Promise<unknown> {
@@ -69,6 +76,8 @@ function readGraphError(body: unknown, token: string | undefined): GraphError | 
     type: text(error.type),
     message: text(error.message),
     details: text(details),
+    userTitle: text(error.error_user_title),
+    userMessage: text(error.error_user_msg),
     traceId: text(error.fbtrace_id),
     isTransient: typeof error.is_transient === "boolean" ? error.is_transient : undefined,
   });

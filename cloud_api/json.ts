@@ -135,7 +135,8 @@ export function list(raw: unknown, key: string): unknown[] {
  * @returns The objects; other elements are left out.
  */
 export function objects(raw: JsonObject, key: string): JsonObject[] {
-  return list(raw, key).filter(isObject);
+  const value = own(raw, key);
+  return Array.isArray(value) ? value.filter(isObject) : [];
 }
 
 /**

@@ -62,7 +62,13 @@ function camelCase(name: string): string {
   return camel;
 }
 
-function snakeCase(name: string): string {
+/**
+ * Gives a name the form of Meta.
+ *
+ * @param name The name with capital letters.
+ * @returns The name with underscores.
+ */
+export function snakeCase(name: string): string {
   let snake = "";
   for (const character of name) {
     snake += character >= "A" && character <= "Z" ? `_${character.toLowerCase()}` : character;

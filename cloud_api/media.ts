@@ -5,7 +5,7 @@
  */
 
 import { OptionError } from "../base/errors.ts";
-import { assertSignal, OptionNames, type OptionTable } from "../base/option_names.ts";
+import { assertSignal, OptionNames, type OptionTable, showValue } from "../base/option_names.ts";
 import { assertNumber } from "../base/ranges.ts";
 import { WhatsAppApiError } from "./api_error.ts";
 import { assertId } from "./api_settings.ts";
@@ -19,7 +19,7 @@ import type {
   UploadSource,
 } from "./calls.ts";
 import { fetchGraph, type GraphClient, graphUrl, pathOf } from "./graph.ts";
-import { type JsonObject, withoutUndefined } from "./json.ts";
+import { isObject, type JsonObject, withoutUndefined } from "./json.ts";
 import { assertSize, checkFileBytes, fetchFile } from "./media_download.ts";
 import { checkFile, formCall, uploadCall } from "./media_upload.ts";
 import type { WhatsAppMedia } from "./messages.ts";
@@ -163,7 +163,7 @@ export class MediaCalls {
     DOWNLOAD_OPTIONS.assert(options);
     const { maxSize = 0, signal } = options;
     assertNumber("maxSize", maxSize);
-    const id = typeof media === "string" ? media : media.id;
+    const id = mediaIdOf(media);
     for (let isSecond = false;; isSecond = true) {
       const info = await this.info(id, { signal });
       assertSize(id, info.size ?? 0, maxSize);
@@ -177,6 +177,16 @@ export class MediaCalls {
       }
     }
   }
+}
+
+/** A message has an id too, which is none of a file. */
+function mediaIdOf(media: string | WhatsAppMedia): string {
+  if (typeof media === "string") return media;
+  if (!isObject(media)) {
+    throw new OptionError(`The media are ${showValue(media)} instead of an id, or those of a message`);
+  }
+  if (!Object.hasOwn(media, "kind")) return media.id;
+  throw new OptionError('The media are a record instead of the file in it, such as "message.image"');
 }
 
 function assertUpload(options: UploadOptions): void {

@@ -130,8 +130,10 @@ async function headOf(source: UploadSource): Promise<Uint8Array | undefined> {
   return bytesOf(source).subarray(0, HEAD_SIZE);
 }
 
-function bytesOf(source: Uint8Array<ArrayBuffer> | ArrayBuffer): Uint8Array<ArrayBuffer> {
-  return source instanceof Uint8Array ? source : new Uint8Array(source);
+/** Bytes of shared memory are copied: a request does not take them. */
+function bytesOf(source: Uint8Array | ArrayBuffer): Uint8Array<ArrayBuffer> {
+  if (!(source instanceof Uint8Array)) return new Uint8Array(source);
+  return source.buffer instanceof ArrayBuffer ? source as Uint8Array<ArrayBuffer> : new Uint8Array(source);
 }
 
 /** Removes folders, which the name of a file of a runtime begins with. */
@@ -301,7 +303,7 @@ export class OpenUpload {
 
 /** The part of a reader that is used here. */
 interface ByteReader {
-  read(): Promise<{ done: boolean; value?: Uint8Array<ArrayBuffer> | undefined }>;
+  read(): Promise<{ done: boolean; value?: Uint8Array | undefined }>;
   cancel(reason: unknown): Promise<void>;
 }
 
@@ -349,7 +351,7 @@ class Pieces {
     }
     const piece = this.#rest.subarray(0, PIECE_SIZE);
     this.#rest = this.#rest.subarray(PIECE_SIZE);
-    return piece as Uint8Array<ArrayBuffer>;
+    return bytesOf(piece);
   }
 
   cancel(reason: unknown): void {

@@ -155,6 +155,7 @@ export type {
   FlowDefinition,
   FlowDetails,
   FlowListOptions,
+  FlowMediaOptions,
   FlowMetricName,
   FlowMetricOptions,
   FlowMetricPoint,

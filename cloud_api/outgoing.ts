@@ -45,14 +45,15 @@ const HINTS = {
   preview_url: 'use "previewUrl"',
   lang: 'use "language"',
   parameters: 'use "body"',
+  params: 'use "body"',
   tracker: 'use "bizOpaqueCallbackData"',
 };
 
-function optionNames(more: object): OptionNames {
+function optionNames(more: object, example = "{ replyTo: message.id }"): OptionNames {
   return new OptionNames("A message", {
     tables: [SEND_NAMES, more],
     hints: HINTS,
-    example: () => "{ replyTo: message.id }",
+    example: () => example,
   });
 }
 
@@ -61,7 +62,10 @@ export const SEND_OPTIONS: OptionNames = optionNames({});
 /** Names of options of texts. */
 export const TEXT_OPTIONS: OptionNames = optionNames({ previewUrl: true });
 /** Names of options of templates. */
-export const TEMPLATE_OPTIONS: OptionNames = optionNames({ language: true, ...TEMPLATE_NAMES });
+export const TEMPLATE_OPTIONS: OptionNames = optionNames(
+  { language: true, ...TEMPLATE_NAMES },
+  '{ language: "en_US" }',
+);
 
 /**
  * Checks everything, then uploads files, and sends.
@@ -104,7 +108,7 @@ function messageOf(address: JsonObject, { type, contents }: Draft, options: Send
   const { replyTo, bizOpaqueCallbackData, fields = {} } = options;
   const message = withoutUndefined<JsonObject>({
     ...address,
-    context: replyTo === undefined ? undefined : { message_id: idOf(replyTo) },
+    context: replyTo === undefined ? undefined : { message_id: messageIdOf("replyTo", replyTo) },
     biz_opaque_callback_data: optionalText("bizOpaqueCallbackData", bizOpaqueCallbackData, MOST_CALLBACK_DATA),
     type,
     [type]: contents,
@@ -114,10 +118,18 @@ function messageOf(address: JsonObject, { type, contents }: Draft, options: Send
   throw new OptionError(`The option "fields" has "${taken}", which the message has already`);
 }
 
-function idOf(replyTo: string | WhatsAppMessage): string {
-  if (typeof replyTo === "string") return textOf("replyTo", replyTo);
-  if (isObject(replyTo)) return textOf("replyTo.id", replyTo.id);
-  throw new OptionError(`The option "replyTo" is ${showValue(replyTo)} instead of a message, or its id`);
+/**
+ * Reads the id of a message.
+ *
+ * @param name Its name, for the error.
+ * @param message The message, or its id.
+ * @returns The id.
+ * @throws {OptionError} If it is neither.
+ */
+export function messageIdOf(name: string, message: string | WhatsAppMessage): string {
+  if (typeof message === "string") return textOf(name, message);
+  if (isObject(message)) return textOf(`${name}.id`, message.id);
+  throw new OptionError(`The option "${name}" is ${showValue(message)} instead of a message, or its id`);
 }
 
 function sentMessage(answer: JsonObject): SentMessage {

@@ -83,7 +83,7 @@ const STANDBY_LISTS: ReadonlyMap<string, ItemParser> = new Map<string, ItemParse
   ["statuses", /* @__PURE__ */ standby(parseStatus)],
   ["errors", parseAccountError],
 ]);
-const STANDBY_MEMBERS: ReadonlySet<string> = /* @__PURE__ */ new Set([...STANDBY_LISTS.keys(), "standby"]);
+const STANDBY_MEMBERS: ReadonlySet<string> = new Set(["messages", "message_echoes", "statuses", "errors", "standby"]);
 
 /** Fields that consist of lists. */
 const LIST_FIELDS: ReadonlyMap<string, ReadonlyMap<string, ItemParser>> = new Map([
@@ -139,14 +139,14 @@ class NotificationParser {
   #change(change: JsonObject, entry: ChangeOrigin, path: string): void {
     const field = text(change, "field") ?? "";
     const value = own(change, "value");
-    if (!isObject(value)) return this.collector.skip(`${path}.value`, "not an object");
-    const origin = makeOrigin(value, field, entry);
-    this.#value(value, origin, `${path}.value`);
+    const origin = makeOrigin(isObject(value) ? value : {}, field, entry);
+    if (isObject(value)) this.#value(value, origin, `${path}.value`);
+    else this.collector.skip(`${path}.value`, "not an object");
     this.collector.addUnknown(restOf(change, CHANGE), origin);
   }
 
   #value(value: JsonObject, origin: ChangeOrigin, path: string): void {
-    const lists = LIST_FIELDS.get(origin.field);
+    const lists = LIST_FIELDS.get(origin.field) ?? (hasLostField(value, origin) ? MESSAGE_LISTS : undefined);
     const before = this.collector.count;
     if (lists !== undefined) {
       this.#lists(value, lists, origin, path);
@@ -225,6 +225,11 @@ class NotificationParser {
   }
 }
 
+/** Returns `true` for messages and statuses whose change has no field: some relays leave it out. */
+function hasLostField(value: JsonObject, { field }: ChangeOrigin): boolean {
+  return field === "" && (objects(value, "messages").length > 0 || objects(value, "statuses").length > 0);
+}
+
 /** Members that values of all fields may have. */
 const COMMON: readonly string[] = ["messaging_product", "metadata", "contacts", "conversation_context"];
 
@@ -235,8 +240,12 @@ function isOwnMember(key: string): boolean {
 
 /** Returns `true` for a member of `metadata` that each record of the change has. */
 function isTyped(metadata: JsonObject, key: string, { phoneNumberId, displayPhoneNumber }: ChangeOrigin): boolean {
-  if (key === "phone_number_id") return text(metadata, key) === phoneNumberId;
-  return key === "display_phone_number" && text(metadata, key) === displayPhoneNumber;
+  const typed = key === "phone_number_id"
+    ? phoneNumberId
+    : key === "display_phone_number"
+    ? displayPhoneNumber
+    : undefined;
+  return typed !== undefined && text(metadata, key) === typed;
 }
 
 /** Removes the byte order mark, which `JSON.parse` refuses. */

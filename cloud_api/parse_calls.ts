@@ -4,25 +4,47 @@
  * @module
  */
 
-import type { WhatsAppCall, WhatsAppCallSession } from "./field_records.ts";
-import { type ListItemParser, parseLists } from "./field_values.ts";
-import {
-  date,
-  firstText,
-  fullText,
-  type JsonObject,
-  number,
-  object,
-  objects,
-  pick,
-  text,
-  withoutUndefined,
-} from "./json.ts";
+import type { WhatsAppCall } from "./field_records.ts";
+import { type ListItemParser, makeRecord, parseLists } from "./field_values.ts";
+import { date, fullText, type JsonObject, number, object, objects, text } from "./json.ts";
+import { members, nested, type Reader, textOrEmpty } from "./members.ts";
 import type { WhatsAppError, WhatsAppMedia } from "./messages.ts";
-import { type ChangeOrigin, type ParsedValue, recordBase } from "./origin.ts";
+import type { ChangeOrigin, ParsedValue } from "./origin.ts";
 import { parseMedia } from "./parse_contents.ts";
 import { parseAccountError, parseErrors } from "./parse_errors.ts";
-import { businessPhone, findContact, type PersonIds, personOf, phoneDigits } from "./people.ts";
+import { businessPhone, type PersonIds, personIn, phoneDigits } from "./people.ts";
+
+const parseMembers = /* @__PURE__ */ members(() => ({
+  id: textOrEmpty,
+  event: textOrEmpty,
+  from: fullText,
+  fromUserId: fullText,
+  fromParentUserId: fullText,
+  to: fullText,
+  toUserId: fullText,
+  toParentUserId: fullText,
+  status: text,
+  direction: text,
+  bizOpaqueCallbackData: text,
+  deeplinkPayload: text,
+  ctaPayload: text,
+  startTime: date,
+  endTime: date,
+  duration: number,
+  session: nested(members(() => ({ sdpType: text, sdp: text }))),
+  recording: [mediaOf("audio"), "call_recording"],
+  transcript: [mediaOf("document"), "call_transcript"],
+}));
+
+const parseStatusMembers = /* @__PURE__ */ members(() => ({
+  id: textOrEmpty,
+  to: [fullText, "recipient_id"],
+  toUserId: [fullText, "recipient_user_id"],
+  toParentUserId: [fullText, "recipient_parent_user_id", "parent_recipient_user_id"],
+  status: text,
+  bizOpaqueCallbackData: text,
+  errors: parseErrors,
+}));
 
 /**
  * Reads events and states of calls.
@@ -46,37 +68,11 @@ export function parseCalls(value: JsonObject, origin: ChangeOrigin): ParsedValue
 }
 
 function parseCall(raw: JsonObject, origin: ChangeOrigin, reasons: readonly WhatsAppError[]): WhatsAppCall {
-  const [caller, called] = [endOf(raw, "from"), endOf(raw, "to")];
-  const user = otherEnd(caller, called, text(raw, "direction"), origin);
-  const session = object(raw, "session");
-  return withoutUndefined({
-    kind: "call",
-    ...recordBase(origin, raw),
-    timestamp: date(raw, "timestamp") ?? origin.entryTime,
-    id: text(raw, "id") ?? "",
-    event: text(raw, "event") ?? "",
-    user: personOf(user, findContact(user.phone, user.userId, origin)),
-    from: caller.phone,
-    fromUserId: caller.userId,
-    fromParentUserId: caller.parentUserId,
-    to: called.phone,
-    toUserId: called.userId,
-    toParentUserId: called.parentUserId,
-    ...pick(raw, {
-      status: "status",
-      direction: "direction",
-      bizOpaqueCallbackData: "biz_opaque_callback_data",
-      deeplinkPayload: "deeplink_payload",
-      ctaPayload: "cta_payload",
-    }),
-    startTime: date(raw, "start_time"),
-    endTime: date(raw, "end_time"),
-    duration: number(raw, "duration"),
-    session: session && parseSession(session),
-    recording: mediaIn(object(raw, "call_recording"), "audio"),
-    transcript: mediaIn(object(raw, "call_transcript"), "document"),
-    errors: parseErrors(raw).concat(reasons),
-  });
+  const call = parseMembers(raw);
+  const caller = { phone: call.from, userId: call.fromUserId, parentUserId: call.fromParentUserId };
+  const user = otherEnd(caller, calledOf(call), call.direction, origin);
+  const errors = parseErrors(raw).concat(reasons);
+  return makeRecord("call", raw, origin, { ...call, user: personIn(user, origin), errors });
 }
 
 /**
@@ -87,24 +83,14 @@ function parseCall(raw: JsonObject, origin: ChangeOrigin, reasons: readonly What
  * @returns A record with the event `status`.
  */
 export function parseCallStatus(raw: JsonObject, origin: ChangeOrigin): WhatsAppCall {
-  const user = {
-    phone: fullText(raw, "recipient_id"),
-    userId: fullText(raw, "recipient_user_id"),
-    parentUserId: firstText(raw, ["recipient_parent_user_id", "parent_recipient_user_id"]),
-  };
-  return withoutUndefined({
-    kind: "call",
-    ...recordBase(origin, raw),
-    timestamp: date(raw, "timestamp") ?? origin.entryTime,
-    id: text(raw, "id") ?? "",
-    event: "status",
-    user: personOf(user, findContact(user.phone, user.userId, origin)),
-    to: user.phone,
-    toUserId: user.userId,
-    toParentUserId: user.parentUserId,
-    ...pick(raw, { status: "status", bizOpaqueCallbackData: "biz_opaque_callback_data" }),
-    errors: parseErrors(raw),
-  });
+  const status = parseStatusMembers(raw);
+  return makeRecord("call", raw, origin, { ...status, event: "status", user: personIn(calledOf(status), origin) });
+}
+
+function calledOf(
+  { to, toUserId, toParentUserId }: Pick<WhatsAppCall, "to" | "toUserId" | "toParentUserId">,
+): PersonIds {
+  return { phone: to, userId: toUserId, parentUserId: toParentUserId };
 }
 
 /** Finds the end of a call that is not the business: Meta's examples print `from` and `to` in either order. */
@@ -123,20 +109,10 @@ function otherEnd(
   return direction === "BUSINESS_INITIATED" ? called : caller;
 }
 
-function endOf(raw: JsonObject, end: "from" | "to"): PersonIds {
-  return {
-    phone: fullText(raw, end),
-    userId: fullText(raw, `${end}_user_id`),
-    parentUserId: fullText(raw, `${end}_parent_user_id`),
-  };
-}
-
-function parseSession(raw: JsonObject): WhatsAppCallSession {
-  return pick(raw, { sdpType: "sdp_type", sdp: "sdp" });
-}
-
 /** Reads the file of a recording or transcript, which is under the key of its type. */
-function mediaIn(raw: JsonObject | undefined, usualType: string): WhatsAppMedia | undefined {
-  const media = raw && (object(raw, text(raw, "type") ?? usualType) ?? object(raw, usualType));
-  return media && withoutUndefined(parseMedia(media));
+function mediaOf(usualType: string): Reader<WhatsAppMedia | undefined> {
+  return nested((raw) => {
+    const media = object(raw, text(raw, "type") ?? usualType) ?? object(raw, usualType);
+    return media && parseMedia(media);
+  });
 }

@@ -4,10 +4,20 @@
  * @module
  */
 
-import { type JsonObject, number, object, objects, text, withoutUndefined } from "./json.ts";
+import { type JsonObject, number, objects, text, withoutUndefined } from "./json.ts";
+import { members, otherwise } from "./members.ts";
 import type { WhatsAppError } from "./messages.ts";
 import { type ChangeOrigin, recordBase } from "./origin.ts";
 import type { WhatsAppAccountError } from "./records.ts";
+
+const parseError: (raw: JsonObject) => WhatsAppError = /* @__PURE__ */ members(() => ({
+  code: otherwise(number, 0),
+  title: text,
+  message: text,
+  // Older notifications have the details in the error itself.
+  details: [text, "error_data.details", "details"],
+  href: text,
+}));
 
 /**
  * Reads the errors of an item.
@@ -28,16 +38,4 @@ export function parseErrors(raw: JsonObject): WhatsAppError[] {
  */
 export function parseAccountError(raw: JsonObject, origin: ChangeOrigin): WhatsAppAccountError {
   return withoutUndefined({ kind: "error", error: parseError(raw), ...recordBase(origin, raw) });
-}
-
-function parseError(raw: JsonObject): WhatsAppError {
-  const data = object(raw, "error_data");
-  return withoutUndefined({
-    code: number(raw, "code") ?? 0,
-    title: text(raw, "title"),
-    message: text(raw, "message"),
-    // Older notifications have the details in the error itself.
-    details: (data && text(data, "details")) ?? text(raw, "details"),
-    href: text(raw, "href"),
-  });
 }

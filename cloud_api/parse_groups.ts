@@ -5,86 +5,74 @@
  */
 
 import type { WhatsAppGroupEvent, WhatsAppGroupParticipant, WhatsAppGroupSetting } from "./field_records.ts";
-import { type ListItemParser, parseLists } from "./field_values.ts";
-import {
-  boolean,
-  date,
-  fullText,
-  type JsonObject,
-  object,
-  objects,
-  own,
-  pick,
-  text,
-  withoutUndefined,
-} from "./json.ts";
-import { type ChangeOrigin, type ParsedValue, recordBase } from "./origin.ts";
-import { parseAccountError, parseErrors } from "./parse_errors.ts";
-import { phoneDigits, plainUsername } from "./people.ts";
-
-const LISTS: ReadonlyMap<string, ListItemParser> = new Map<string, ListItemParser>([
-  ["groups", parseGroup],
-  ["errors", parseAccountError],
-]);
+import { makeRecord } from "./field_values.ts";
+import { boolean, fullText, type JsonObject, object, own, text, withoutUndefined } from "./json.ts";
+import { each, members, textOrEmpty } from "./members.ts";
+import type { ChangeOrigin } from "./origin.ts";
+import { parseErrors } from "./parse_errors.ts";
+import { phoneDigits, username } from "./people.ts";
 
 /** Settings that have a result each; others are known by their member `update_successful`. */
 const SETTINGS: readonly string[] = ["group_subject", "group_description", "profile_picture"];
 
-/**
- * Reads events of groups.
- *
- * @param value The value of the change.
- * @param origin The change.
- * @returns A record of each event and error.
- */
-export function parseGroups(value: JsonObject, origin: ChangeOrigin): ParsedValue {
-  return parseLists(value, origin, LISTS);
-}
+const parseMembers = /* @__PURE__ */ members(() => ({
+  type: textOrEmpty,
+  groupId: textOrEmpty,
+  requestId: text,
+  subject: text,
+  description: text,
+  inviteLink: text,
+  joinApprovalMode: text,
+  reason: text,
+  initiatedBy: text,
+  joinRequestId: text,
+  addedParticipants: each(parseParticipant),
+  removedParticipants: each(parseParticipant),
+  failedParticipants: each(parseParticipant),
+  settings: (raw: JsonObject) => Object.keys(raw).flatMap((name) => parseSetting(name, object(raw, name))),
+  errors: parseErrors,
+}));
 
-function parseGroup(raw: JsonObject, origin: ChangeOrigin): WhatsAppGroupEvent {
+/**
+ * Reads an event of a group.
+ *
+ * @param raw The event.
+ * @param origin The change.
+ * @returns A record.
+ */
+export function parseGroup(raw: JsonObject, origin: ChangeOrigin): WhatsAppGroupEvent {
   const aboutOne = ["join_request_id", "wa_id", "user_id", "username"].some((key) => fullText(raw, key) !== undefined);
-  return withoutUndefined({
-    kind: "group",
-    ...recordBase(origin, raw),
-    timestamp: date(raw, "timestamp") ?? origin.entryTime,
-    type: text(raw, "type") ?? "",
-    groupId: text(raw, "group_id") ?? "",
-    ...pick(raw, {
-      requestId: "request_id",
-      subject: "subject",
-      description: "description",
-      inviteLink: "invite_link",
-      joinApprovalMode: "join_approval_mode",
-      reason: "reason",
-      initiatedBy: "initiated_by",
-      joinRequestId: "join_request_id",
-    }),
+  return makeRecord("group", raw, origin, {
+    ...parseMembers(raw),
     // The errors beside the ids are those of the event.
-    participant: aboutOne ? { ...parseParticipant(raw), errors: [] } : undefined,
-    addedParticipants: objects(raw, "added_participants").map(parseParticipant),
-    removedParticipants: objects(raw, "removed_participants").map(parseParticipant),
-    failedParticipants: objects(raw, "failed_participants").map(parseParticipant),
-    settings: Object.keys(raw).flatMap((name) => parseSetting(name, object(raw, name))),
-    errors: parseErrors(raw),
+    ...aboutOne && { participant: { ...parseParticipant(raw), errors: [] } },
   });
 }
+
+const parseIds = /* @__PURE__ */ members(() => ({
+  phone: [fullText, "wa_id"],
+  userId: fullText,
+  parentUserId: fullText,
+  username,
+  input: text,
+  errors: parseErrors,
+}));
 
 function parseParticipant(raw: JsonObject): WhatsAppGroupParticipant {
-  const waId = fullText(raw, "wa_id");
+  const { phone: waId, ...ids } = parseIds(raw);
   const phone = phoneDigits(waId);
-  return withoutUndefined({
-    phone,
-    userId: fullText(raw, "user_id") ?? (phone === undefined ? waId : undefined),
-    parentUserId: fullText(raw, "parent_user_id"),
-    username: plainUsername(text(raw, "username")),
-    input: text(raw, "input"),
-    errors: parseErrors(raw),
-  });
+  return phone === undefined ? withoutUndefined({ userId: waId, ...ids }) : { phone, ...ids };
 }
+
+const parseResult = /* @__PURE__ */ members(() => ({
+  successful: [boolean, "update_successful"],
+  text,
+  mimeType: text,
+  sha256: text,
+  errors: parseErrors,
+}));
 
 function parseSetting(name: string, raw: JsonObject | undefined): WhatsAppGroupSetting[] {
   if (raw === undefined || (!SETTINGS.includes(name) && own(raw, "update_successful") === undefined)) return [];
-  const successful = boolean(raw, "update_successful");
-  const texts = pick(raw, { text: "text", mimeType: "mime_type", sha256: "sha256" });
-  return [withoutUndefined({ name, successful, ...texts, errors: parseErrors(raw) })];
+  return [{ name, ...parseResult(raw) }];
 }

@@ -6,11 +6,11 @@
  */
 
 import { type Collector, type MemberReader, restOf } from "./collector.ts";
-import { fullText, type JsonObject, number, object, text, withoutUndefined } from "./json.ts";
+import { firstText, fullText, type JsonObject, number, object, text, withoutUndefined } from "./json.ts";
 import type { WhatsAppSender } from "./messages.ts";
 import { type ChangeOrigin, recordBase } from "./origin.ts";
 import { parseAccountError } from "./parse_errors.ts";
-import { parseMessageOf } from "./parse_records.ts";
+import { parseMessageOf, unwrapEcho } from "./parse_records.ts";
 import {
   businessPhone,
   businessSender,
@@ -19,6 +19,7 @@ import {
   parseSender,
   phoneDigits,
   plainUsername,
+  textOf,
 } from "./people.ts";
 import type { WhatsAppHistoryMessage } from "./records.ts";
 
@@ -36,9 +37,9 @@ const ALONE: Place = { metadata: {}, thread: {}, isEcho: false };
 
 const NONE: ReadonlyMap<string, MemberReader> = new Map();
 const CHUNK_METADATA: ReadonlyMap<string, MemberReader> = new Map([
-  ["phase", number],
-  ["chunk_order", number],
-  ["progress", number],
+  ["phase", exactNumber],
+  ["chunk_order", exactNumber],
+  ["progress", exactNumber],
 ]);
 const CONTEXT: ReadonlyMap<string, MemberReader> = new Map([
   ["wa_id", (raw, key) => phoneDigits(text(raw, key))],
@@ -46,6 +47,12 @@ const CONTEXT: ReadonlyMap<string, MemberReader> = new Map([
   ["parent_user_id", text],
   ["username", text],
 ]);
+
+/** Reads a number, unless the typed member differs from the text that it came as. */
+function exactNumber(raw: JsonObject, key: string): number | undefined {
+  const value = number(raw, key);
+  return value !== undefined && String(value) === text(raw, key) ? value : undefined;
+}
 
 /** Lists of a value that the parser of history reads. */
 export const HISTORY_LISTS: ReadonlySet<string> = new Set(["history", "messages", "message_echoes", "errors"]);
@@ -109,22 +116,23 @@ const THREAD: ReadonlyMap<string, MemberReader> = new Map<string, MemberReader>(
 ]);
 
 function parseHistoryMessage(raw: JsonObject, origin: ChangeOrigin, place: Place): WhatsAppHistoryMessage {
-  const { metadata, thread } = place;
+  const { metadata, thread, isEcho } = place;
+  const body = isEcho ? unwrapEcho(raw) : raw;
   const threadId = fullText(thread, "id");
-  const direction = directionOf(raw, origin, place);
+  const direction = directionOf(body, origin, place);
   const sent = direction === "out";
-  const customer = customerOf(raw, origin, thread, direction);
-  const sender: WhatsAppSender = sent ? businessSender(raw, origin) : parseSender(raw, customer.contact);
-  const message = parseMessageOf(raw, origin, sender);
+  const customer = customerOf(body, origin, thread, direction);
+  const sender: WhatsAppSender = sent ? businessSender(body, origin) : parseSender(body, customer.contact);
+  const message = parseMessageOf(body, origin, sender);
   return withoutUndefined({
     kind: "history",
     timestamp: message.timestamp,
-    message,
+    message: { ...message, raw },
     direction,
-    to: recipientOf(raw, origin, direction, customer, threadId),
+    to: recipientOf(body, origin, direction, customer, threadId),
     threadId,
     ...customer,
-    status: text(object(raw, "history_context") ?? {}, "status"),
+    status: text(object(body, "history_context") ?? {}, "status"),
     phase: number(metadata, "phase"),
     chunkOrder: number(metadata, "chunk_order"),
     progress: number(metadata, "progress"),
@@ -148,7 +156,9 @@ interface Customer {
 function directionOf(raw: JsonObject, origin: ChangeOrigin, { thread, isEcho }: Place): Direction {
   if (isEcho) return "out";
   const business = businessPhone(origin);
-  const customer = phoneDigits(fullText(thread, "id"));
+  const context = object(thread, "context") ?? {};
+  const customer = [fullText(thread, "id"), fullText(context, "wa_id")].map(phoneDigits).find(Boolean) ??
+    fullText(context, "user_id");
   const [from, to] = [fullText(raw, "from"), fullText(raw, "to")].map((id) => phoneDigits(id) ?? id);
   if (from !== undefined && from === business) return "out";
   if (from !== undefined && (business !== undefined || from === customer)) return "in";
@@ -165,14 +175,15 @@ function customerOf(raw: JsonObject, origin: ChangeOrigin, thread: JsonObject, d
   const phone = [text(context, "wa_id"), text(thread, "id"), text(other, side)].map(phoneDigits).find(Boolean);
   // Payloads show user ids inside of the member for phone numbers.
   const idAsPhone = side === "from" && phone === undefined ? fullText(other, side) : undefined;
-  const userId = fullText(context, "user_id") ?? fullText(other, `${side}_user_id`) ?? idAsPhone;
+  const keys = side === "to" ? ["to_user_id", "recipient"] : ["from_user_id"];
+  const userId = fullText(context, "user_id") ?? firstText(other, keys) ?? idAsPhone;
   const contact = matchContact(phone, userId, origin);
   const { name, username } = namesOf(contact);
   return {
     phone,
-    userId: userId ?? (contact && fullText(contact, "user_id")),
+    userId: userId ?? textOf(contact, "user_id"),
     parentUserId: fullText(context, "parent_user_id") ?? fullText(other, `${side}_parent_user_id`) ??
-      (contact && fullText(contact, "parent_user_id")),
+      textOf(contact, "parent_user_id"),
     username: plainUsername(text(context, "username")) ?? username,
     name,
     contact,
@@ -186,7 +197,7 @@ function recipientOf(
   { phone, userId }: Customer,
   threadId: string | undefined,
 ): string | undefined {
-  const to = fullText(raw, "to") ?? fullText(raw, "to_user_id");
+  const to = firstText(raw, ["to", "to_user_id", "recipient"]);
   if (to !== undefined) return phoneDigits(to) ?? to;
   // Of a thread that is no number, a group, all are recipients.
   if (threadId !== undefined && phoneDigits(threadId) === undefined) return threadId;

@@ -4,54 +4,49 @@
  * @module
  */
 
-import { date, fullText, type JsonObject, number, object, objects, own, withoutUndefined } from "./json.ts";
-import type { WhatsAppAmount, WhatsAppPaymentDetails, WhatsAppRefund, WhatsAppTransaction } from "./records.ts";
+import { date, fullText, type JsonObject, number, object, objects, own } from "./json.ts";
+import { members, nested } from "./members.ts";
+import type { WhatsAppPaymentDetails, WhatsAppTransaction } from "./records.ts";
 
-/**
- * Reads a payment.
- *
- * @param raw The payment as sent; its members are those of Meta's pages about payment gateways in India and Brazil.
- * @returns The payment.
- */
-export function parsePayment(raw: JsonObject): WhatsAppPaymentDetails {
-  return withoutUndefined({
-    referenceId: fullText(raw, "reference_id"),
-    amount: parseAmount(raw),
-    currency: fullText(raw, "currency"),
-    receipt: fullText(raw, "receipt"),
-    transaction: parseTransaction(object(raw, "transaction")),
-  });
+const parseAmount = /* @__PURE__ */ members(() => ({ value: number, offset: number }));
+
+const parseRefund = /* @__PURE__ */ members(() => ({
+  id: fullText,
+  status: fullText,
+  speedProcessed: fullText,
+  amount: nested(parseAmount),
+  createdTimestamp: date,
+  updatedTimestamp: date,
+}));
+
+const parseAttempt = /* @__PURE__ */ members(() => ({
+  id: fullText,
+  pgTransactionId: fullText,
+  type: fullText,
+  status: fullText,
+  createdTimestamp: date,
+  updatedTimestamp: date,
+  amount: nested(parseAmount),
+  currency: fullText,
+  methodType: [fullText, "method.type"],
+  errorCode: [fullText, "error.code"],
+  errorReason: [fullText, "error.reason"],
+}));
+
+/** Reads the attempt to pay, with the refunds that stand in it or, as with payment gateways in India, beside it. */
+function parseTransaction(payment: JsonObject): WhatsAppTransaction | undefined {
+  const raw = object(payment, "transaction");
+  const holders = [raw ?? {}, payment].filter((holder) => Array.isArray(own(holder, "refunds")));
+  if (holders.length === 0) return raw && parseAttempt(raw);
+  const refunds = holders.flatMap((holder) => objects(holder, "refunds").map(parseRefund));
+  return { ...parseAttempt(raw ?? {}), refunds };
 }
 
-function parseTransaction(raw: JsonObject | undefined): WhatsAppTransaction | undefined {
-  if (raw === undefined) return undefined;
-  const [method, error] = [object(raw, "method") ?? {}, object(raw, "error") ?? {}];
-  return withoutUndefined({
-    id: fullText(raw, "id"),
-    type: fullText(raw, "type"),
-    status: fullText(raw, "status"),
-    createdTimestamp: date(raw, "created_timestamp"),
-    updatedTimestamp: date(raw, "updated_timestamp"),
-    amount: parseAmount(raw),
-    currency: fullText(raw, "currency"),
-    methodType: fullText(method, "type"),
-    errorCode: fullText(error, "code"),
-    errorReason: fullText(error, "reason"),
-    refunds: Array.isArray(own(raw, "refunds")) ? objects(raw, "refunds").map(parseRefund) : undefined,
-  });
-}
-
-function parseRefund(raw: JsonObject): WhatsAppRefund {
-  return withoutUndefined({
-    id: fullText(raw, "id"),
-    status: fullText(raw, "status"),
-    amount: parseAmount(raw),
-    createdTimestamp: date(raw, "created_timestamp"),
-    updatedTimestamp: date(raw, "updated_timestamp"),
-  });
-}
-
-function parseAmount(raw: JsonObject): WhatsAppAmount | undefined {
-  const amount = object(raw, "amount");
-  return amount && withoutUndefined({ value: number(amount, "value"), offset: number(amount, "offset") });
-}
+/** Reads a payment; its members are those of Meta's pages about payment gateways in India and Brazil. */
+export const parsePayment: (raw: JsonObject) => WhatsAppPaymentDetails = /* @__PURE__ */ members(() => ({
+  referenceId: fullText,
+  amount: nested(parseAmount),
+  currency: fullText,
+  receipt: fullText,
+  transaction: parseTransaction,
+}));

@@ -16,20 +16,14 @@ import {
   text,
   withoutUndefined,
 } from "./json.ts";
-import type { WhatsAppMessage, WhatsAppMessageBase, WhatsAppReferral, WhatsAppSender } from "./messages.ts";
+import { members, nested } from "./members.ts";
+import type { WhatsAppMessage, WhatsAppMessageBase, WhatsAppSender } from "./messages.ts";
 import { type ChangeOrigin, recordBase } from "./origin.ts";
 import { parseContents, parseContext } from "./parse_contents.ts";
 import { parseErrors } from "./parse_errors.ts";
 import { parsePayment } from "./parse_payment.ts";
-import { businessSender, findContact, namesOf, parseSender, phoneDigits } from "./people.ts";
-import type {
-  WhatsAppConversation,
-  WhatsAppEcho,
-  WhatsAppPayment,
-  WhatsAppPricing,
-  WhatsAppStatus,
-  WhatsAppUserAction,
-} from "./records.ts";
+import { businessSender, findContact, namesOf, parseSender, phoneDigits, textOf } from "./people.ts";
+import type { WhatsAppEcho, WhatsAppPayment, WhatsAppStatus, WhatsAppUserAction } from "./records.ts";
 
 /**
  * Reads a message of a customer.
@@ -54,6 +48,8 @@ export function parseMessage(raw: JsonObject, origin: ChangeOrigin): WhatsAppMes
 export function parseMessageOf(raw: JsonObject, origin: ChangeOrigin, sender: WhatsAppSender): WhatsAppMessage {
   const { conversationContext, taken } = origin;
   const summary = conversationContext && object(conversationContext, "summary");
+  const context = object(raw, "context");
+  const referral = object(raw, "referral");
   if (conversationContext !== undefined) taken?.add(conversationContext);
   const base: Loose<WhatsAppMessageBase> = {
     kind: "message",
@@ -61,8 +57,8 @@ export function parseMessageOf(raw: JsonObject, origin: ChangeOrigin, sender: Wh
     timestamp: date(raw, "timestamp"),
     sender,
     groupId: text(raw, "group_id"),
-    context: parseContext(object(raw, "context")),
-    referral: parseReferral(object(raw, "referral")),
+    context: context && parseContext(context),
+    referral: referral && parseReferral(referral),
     conversationSummary: summary && text(summary, "text"),
     conversationContext,
     errors: parseErrors(raw),
@@ -77,24 +73,20 @@ export function parseMessageOf(raw: JsonObject, origin: ChangeOrigin, sender: Wh
   return withoutUndefined({ ...base, ...parseContents(raw) });
 }
 
-function parseReferral(raw: JsonObject | undefined): WhatsAppReferral | undefined {
-  if (raw === undefined) return undefined;
-  const welcome = object(raw, "welcome_message");
-  return withoutUndefined({
-    sourceUrl: text(raw, "source_url"),
-    sourceId: text(raw, "source_id"),
-    sourceType: text(raw, "source_type"),
-    headline: text(raw, "headline"),
-    body: text(raw, "body"),
-    mediaType: text(raw, "media_type"),
-    imageUrl: text(raw, "image_url"),
-    videoUrl: text(raw, "video_url"),
-    thumbnailUrl: text(raw, "thumbnail_url"),
-    ctwaClid: text(raw, "ctwa_clid"),
-    welcomeMessage: welcome && text(welcome, "text"),
-    ref: text(raw, "ref"),
-  });
-}
+const parseReferral = /* @__PURE__ */ members(() => ({
+  sourceUrl: text,
+  sourceId: text,
+  sourceType: text,
+  headline: text,
+  body: text,
+  mediaType: text,
+  imageUrl: text,
+  videoUrl: text,
+  thumbnailUrl: text,
+  ctwaClid: text,
+  welcomeMessage: [text, "welcome_message.text"],
+  ref: text,
+}));
 
 /**
  * Reads a message that the business sent: one from the app, or, one level deeper, one that another app sent with the
@@ -105,8 +97,7 @@ function parseReferral(raw: JsonObject | undefined): WhatsAppReferral | undefine
  * @returns The echo.
  */
 export function parseEcho(raw: JsonObject, origin: ChangeOrigin): WhatsAppEcho {
-  const wrapped = own(raw, "type") === undefined ? object(raw, "message") : undefined;
-  const body = wrapped === undefined ? raw : { ...wrapped, ...withoutMessage(raw) };
+  const body = unwrapEcho(raw);
   const to = fullText(body, "to");
   const toUserId = firstText(body, ["to_user_id", "recipient"]);
   const contact = findContact(to, toUserId, origin);
@@ -117,8 +108,8 @@ export function parseEcho(raw: JsonObject, origin: ChangeOrigin): WhatsAppEcho {
     kind: "echo",
     timestamp: message.timestamp,
     to: phoneDigits(to) ?? to ?? toUserId ?? "",
-    toUserId: toUserId ?? (contact && fullText(contact, "user_id")),
-    toParentUserId: fullText(body, "to_parent_user_id") ?? (contact && fullText(contact, "parent_user_id")),
+    toUserId: toUserId ?? textOf(contact, "user_id"),
+    toParentUserId: fullText(body, "to_parent_user_id") ?? textOf(contact, "parent_user_id"),
     recipientName,
     recipientUsername,
     contact,
@@ -129,9 +120,17 @@ export function parseEcho(raw: JsonObject, origin: ChangeOrigin): WhatsAppEcho {
   });
 }
 
-/** Returns the members of the outer level of an echo: its id and time. */
-function withoutMessage({ message: _, ...rest }: JsonObject): JsonObject {
-  return rest;
+/**
+ * Brings the members of an echo to one level: those of other apps have id and time outside, and all others inside.
+ *
+ * @param raw The echo as sent.
+ * @returns The same object if it has one level.
+ */
+export function unwrapEcho(raw: JsonObject): JsonObject {
+  const message = own(raw, "type") === undefined ? object(raw, "message") : undefined;
+  if (message === undefined) return raw;
+  const { message: _, ...outer } = raw;
+  return { ...message, ...outer };
 }
 
 /**
@@ -167,9 +166,9 @@ export function parseStatus(raw: JsonObject, origin: ChangeOrigin): WhatsAppStat
   return withoutUndefined({
     kind: "status",
     ...statusBase(raw, origin),
-    conversation: parseConversation(object(raw, "conversation")),
+    conversation: readConversation(raw, "conversation"),
     // Statuses of groups have the price in the conversation.
-    pricing: parsePricing(object(raw, "pricing") ?? object(object(raw, "conversation") ?? {}, "pricing")),
+    pricing: readPricing(raw, "pricing") ?? readPricing(object(raw, "conversation") ?? {}, "pricing"),
   });
 }
 
@@ -210,23 +209,16 @@ function statusBase(raw: JsonObject, origin: ChangeOrigin): Loose<Omit<WhatsAppS
   };
 }
 
-function parseConversation(raw: JsonObject | undefined): WhatsAppConversation | undefined {
-  if (raw === undefined) return undefined;
-  const origin = object(raw, "origin");
-  return withoutUndefined({
-    id: text(raw, "id"),
-    expirationTimestamp: date(raw, "expiration_timestamp"),
-    originType: origin && text(origin, "type"),
-  });
-}
+const readConversation = /* @__PURE__ */ nested(/* @__PURE__ */ members(() => ({
+  id: text,
+  expirationTimestamp: date,
+  originType: [text, "origin.type"],
+})));
 
-function parsePricing(raw: JsonObject | undefined): WhatsAppPricing | undefined {
-  if (raw === undefined) return undefined;
-  return withoutUndefined({
-    billable: boolean(raw, "billable"),
-    pricingModel: text(raw, "pricing_model"),
-    type: text(raw, "type"),
-    subtype: text(raw, "subtype"),
-    category: text(raw, "category"),
-  });
-}
+const readPricing = /* @__PURE__ */ nested(/* @__PURE__ */ members(() => ({
+  billable: boolean,
+  pricingModel: text,
+  type: text,
+  subtype: text,
+  category: text,
+})));

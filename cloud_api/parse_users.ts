@@ -11,127 +11,134 @@ import type {
   WhatsAppHandover,
   WhatsAppUserPreference,
 } from "./field_records.ts";
-import { type ListItemParser, parseLists, wholeValue } from "./field_values.ts";
-import { date, firstText, fullText, type JsonObject, number, object, pick, text, withoutUndefined } from "./json.ts";
-import { type ChangeOrigin, type FieldParser, type ParsedValue, recordBase } from "./origin.ts";
-import { parseAccountError } from "./parse_errors.ts";
-import { findContact, namesOf, personOf, phoneDigits, plainUsername } from "./people.ts";
+import { makeRecord } from "./field_values.ts";
+import { date, fullText, type JsonObject, number, object, text, withoutUndefined } from "./json.ts";
+import { members, textOrEmpty } from "./members.ts";
+import type { ChangeOrigin } from "./origin.ts";
+import { namesOf, personIn, personOf, phone, username } from "./people.ts";
 
-/** Reads `messaging_handovers`: the value is one handover. */
-export const parseHandover: FieldParser = (value: JsonObject, origin: ChangeOrigin): ParsedValue => {
-  const sender = object(value, "sender") ?? {};
-  const event = text(value, "type") ?? HANDOVERS.find((key) => object(value, key) !== undefined) ?? "";
-  const details = [event, ...HANDOVERS].map((key) => object(value, key)).find((found) => found !== undefined) ?? {};
-  const user = {
-    phone: firstText(sender, ["phone_number", "wa_id"]),
-    userId: fullText(sender, "user_id"),
-    parentUserId: fullText(sender, "parent_user_id"),
-  };
-  const record: WhatsAppHandover = withoutUndefined({
-    kind: "handover",
-    ...recordBase(origin, value),
-    timestamp: date(value, "timestamp") ?? origin.entryTime,
-    event,
-    user: { ...personOf(user, undefined), ...withoutUndefined(namesOf({ profile: sender })) },
-    ...pick(details, {
-      previousOwnerRole: "previous_owner_role",
-      newOwnerRole: "new_owner_role",
-      previousOwnerAppId: "previous_owner_app_id",
-      previousOwnerAppRole: "previous_owner_app_role",
-      newOwnerAppId: "new_owner_app_id",
-      metadata: "metadata",
-    }),
-    conversationSummary: summaryIn(details) ?? summaryIn(value),
-  });
-  return wholeValue(record);
-};
+const parseIds = /* @__PURE__ */ members(() => ({
+  phone: [fullText, "phone_number", "wa_id"],
+  userId: fullText,
+  parentUserId: fullText,
+}));
 
 const HANDOVERS: readonly string[] = ["control_passed", "control_taken"];
 
-function summaryIn(raw: JsonObject): string | undefined {
-  const summary = object(object(raw, "conversation_context") ?? {}, "summary");
-  return summary && text(summary, "text");
+const parseDetails = /* @__PURE__ */ members(() => ({
+  previousOwnerRole: text,
+  newOwnerRole: text,
+  previousOwnerAppId: text,
+  previousOwnerAppRole: text,
+  newOwnerAppId: text,
+  metadata: text,
+  conversationSummary: [text, SUMMARY],
+}));
+
+/** Place of the summary of a conversation, in the details of a handover or beside them. */
+const SUMMARY = "conversation_context.summary.text";
+const parseSummary = /* @__PURE__ */ members(() => ({ conversationSummary: [text, SUMMARY] }));
+
+/**
+ * Reads the value of `messaging_handovers`.
+ *
+ * @param value The value of the change.
+ * @param origin The change.
+ * @returns A record.
+ */
+export function parseHandover(value: JsonObject, origin: ChangeOrigin): WhatsAppHandover {
+  const sender = object(value, "sender") ?? {};
+  const event = text(value, "type") ?? HANDOVERS.find((key) => object(value, key) !== undefined) ?? "";
+  const details = [event, ...HANDOVERS].map((key) => object(value, key)).find((found) => found !== undefined) ?? {};
+  return makeRecord("handover", value, origin, {
+    event,
+    user: { ...personOf(parseIds(sender), undefined), ...withoutUndefined(namesOf({ profile: sender })) },
+    ...parseSummary(value),
+    ...parseDetails(details),
+  });
 }
 
-/** Reads `user_preferences`: a record of each preference. */
-export const parseUserPreferences: FieldParser = listParser("user_preferences", (raw, origin) => {
-  const ids = {
-    phone: fullText(raw, "wa_id"),
-    userId: fullText(raw, "user_id"),
-    parentUserId: fullText(raw, "parent_user_id"),
-  };
-  const record: WhatsAppUserPreference = withoutUndefined({
-    kind: "userPreference",
-    ...recordBase(origin, raw),
-    timestamp: date(raw, "timestamp") ?? origin.entryTime,
-    user: personOf(ids, findContact(ids.phone, ids.userId, origin)),
-    category: text(raw, "category") ?? "",
-    value: text(raw, "value") ?? "",
-    ...pick(raw, { detail: "detail", signupId: "signup_id" }),
-  });
-  return record;
-});
+const parsePreference = /* @__PURE__ */ members(() => ({
+  category: textOrEmpty,
+  value: textOrEmpty,
+  detail: text,
+  signupId: text,
+}));
 
-/** Reads `automatic_events`: a record of each event. */
-export const parseAutomaticEvents: FieldParser = listParser("automatic_events", (raw, origin) => {
-  const data = object(raw, "custom_data") ?? {};
-  const record: WhatsAppAutomaticEvent = withoutUndefined({
-    kind: "automaticEvent",
-    ...recordBase(origin, raw),
-    timestamp: date(raw, "timestamp") ?? origin.entryTime,
-    id: text(raw, "id") ?? "",
-    eventName: text(raw, "event_name") ?? "",
-    ctwaClid: text(raw, "ctwa_clid"),
-    currency: text(data, "currency"),
-    value: number(data, "value"),
-  });
-  return record;
-});
-
-/** Reads `smb_app_state_sync`: a record of each contact. */
-export const parseStateSync: FieldParser = listParser("state_sync", (raw, origin) => {
-  const contact = object(raw, "contact") ?? {};
-  const record: WhatsAppContactSync = withoutUndefined({
-    kind: "contactSync",
-    ...recordBase(origin, raw),
-    timestamp: date(object(raw, "metadata") ?? {}, "timestamp") ?? date(raw, "timestamp") ?? origin.entryTime,
-    type: text(raw, "type") ?? "",
-    action: text(raw, "action") ?? "",
-    ...pick(contact, { fullName: "full_name", firstName: "first_name" }),
-    userId: fullText(contact, "user_id"),
-    parentUserId: fullText(contact, "parent_user_id"),
-    phone: phoneDigits(text(contact, "phone_number")),
-    username: plainUsername(text(contact, "username")),
-  });
-  return record;
-});
-
-/** Reads `user_id_update`: a record of each person. */
-export const parseUserIdUpdates: FieldParser = listParser("user_id_update", (raw, origin) => {
-  const [userId, parentUserId] = [idChange(raw, "user_id"), idChange(raw, "parent_user_id")];
-  const ids = { phone: fullText(raw, "wa_id"), userId: userId.current, parentUserId: parentUserId.current };
-  const record: WhatsAppAccountUpdate = withoutUndefined({
-    kind: "account",
-    ...recordBase(origin, raw),
-    timestamp: date(raw, "timestamp") ?? origin.entryTime,
-    userIdChange: withoutUndefined({
-      user: personOf(ids, findContact(ids.phone, ids.userId, origin)),
-      previousUserId: userId.previous,
-      previousParentUserId: parentUserId.previous,
-      detail: text(raw, "detail"),
-    }),
-  });
-  return record;
-});
-
-/** Reads an id before and after a change; a text is the one after it. */
-function idChange(raw: JsonObject, key: string): { previous: string | undefined; current: string | undefined } {
-  const change = object(raw, key);
-  if (change === undefined) return { previous: undefined, current: fullText(raw, key) };
-  return { previous: fullText(change, "previous"), current: fullText(change, "current") };
+/**
+ * Reads an item of `user_preferences`.
+ *
+ * @param raw The item.
+ * @param origin The change.
+ * @returns A record.
+ */
+export function parseUserPreference(raw: JsonObject, origin: ChangeOrigin): WhatsAppUserPreference {
+  return makeRecord("userPreference", raw, origin, { user: personIn(parseIds(raw), origin), ...parsePreference(raw) });
 }
 
-function listParser(key: string, parse: ListItemParser): FieldParser {
-  const lists = new Map<string, ListItemParser>([[key, parse], ["errors", parseAccountError]]);
-  return (value, origin) => parseLists(value, origin, lists);
+const parseEvent = /* @__PURE__ */ members(() => ({
+  id: textOrEmpty,
+  eventName: textOrEmpty,
+  ctwaClid: text,
+  currency: [text, "custom_data.currency"],
+  value: [number, "custom_data.value"],
+}));
+
+/**
+ * Reads an item of `automatic_events`.
+ *
+ * @param raw The item.
+ * @param origin The change.
+ * @returns A record.
+ */
+export function parseAutomaticEvent(raw: JsonObject, origin: ChangeOrigin): WhatsAppAutomaticEvent {
+  return makeRecord("automaticEvent", raw, origin, parseEvent(raw));
+}
+
+const parseSync = /* @__PURE__ */ members(() => ({
+  type: textOrEmpty,
+  action: textOrEmpty,
+  timestamp: [date, "metadata.timestamp", "timestamp"],
+}));
+
+const parseContact = /* @__PURE__ */ members(() => ({
+  fullName: text,
+  firstName: text,
+  userId: fullText,
+  parentUserId: fullText,
+  phone: [phone, "phone_number"],
+  username,
+}));
+
+/**
+ * Reads an item of `state_sync`.
+ *
+ * @param raw The item.
+ * @param origin The change.
+ * @returns A record.
+ */
+export function parseContactSync(raw: JsonObject, origin: ChangeOrigin): WhatsAppContactSync {
+  return makeRecord("contactSync", raw, origin, { ...parseSync(raw), ...parseContact(object(raw, "contact") ?? {}) });
+}
+
+const parseChange = /* @__PURE__ */ members(() => ({
+  userId: [fullText, "user_id.current", "user_id"],
+  previousUserId: [fullText, "user_id.previous"],
+  parentUserId: [fullText, "parent_user_id.current", "parent_user_id"],
+  previousParentUserId: [fullText, "parent_user_id.previous"],
+  phone: [fullText, "wa_id"],
+  detail: text,
+}));
+
+/**
+ * Reads an item of `user_id_update`, whose ids are objects; a text is the id after the change.
+ *
+ * @param raw The item.
+ * @param origin The change.
+ * @returns A record.
+ */
+export function parseUserIdUpdate(raw: JsonObject, origin: ChangeOrigin): WhatsAppAccountUpdate {
+  const { userId, parentUserId, phone, ...change } = parseChange(raw);
+  const user = personIn({ userId, parentUserId, phone }, origin);
+  return makeRecord("account", raw, origin, { userIdChange: { user, ...change } });
 }

@@ -84,7 +84,8 @@ function textAddress(to: string): JsonObject {
   if (isUserId(to)) return individual({ recipient: to });
   const phone = phoneNumber(to);
   if (phone !== undefined) return individual({ to: phone });
-  throw new OptionError(`Cannot send: the recipient is ${quote(to)} instead of ${FORMS}`);
+  const hint = to.startsWith("wamid.") ? "; this is the id of a message: give the message" : "";
+  throw new OptionError(`Cannot send: the recipient is ${quote(to)} instead of ${FORMS}${hint}`);
 }
 
 function groupAddress(group: unknown): JsonObject {

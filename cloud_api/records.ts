@@ -101,6 +101,8 @@ export interface WhatsAppRefund {
   id?: string | undefined;
   /** Its status, such as `completed`: open. */
   status?: string | undefined;
+  /** `instant` or `normal`: open. */
+  speedProcessed?: string | undefined;
   /** The amount that is paid back. */
   amount?: WhatsAppAmount | undefined;
   /** Its time. */
@@ -111,8 +113,10 @@ export interface WhatsAppRefund {
 
 /** One attempt to pay. */
 export interface WhatsAppTransaction {
-  /** Its id at the payment provider. */
+  /** Its id; of payment gateways in India: the id of the order at the gateway. */
   id?: string | undefined;
+  /** The id of the attempt at the payment gateway: one order may have several. */
+  pgTransactionId?: string | undefined;
   /** The payment provider, such as `razorpay` or `billdesk`: open. */
   type?: string | undefined;
   /** `success`, `pending`, `failed`, …: open. */
@@ -131,7 +135,7 @@ export interface WhatsAppTransaction {
   errorCode?: string | undefined;
   /** The reason of its failure, for people. */
   errorReason?: string | undefined;
-  /** Its refunds, if Meta reports any. */
+  /** Its refunds, if Meta reports any, whether they stand in the transaction or beside it. */
   refunds?: WhatsAppRefund[] | undefined;
 }
 

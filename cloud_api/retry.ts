@@ -4,13 +4,25 @@
  * @module
  */
 
-import type { WhatsAppApiError } from "./api_error.ts";
-
 /**
  * Too many calls, of the app, the account, the number, to one recipient, or of the Calling API; and faults of the API
- * that pass: 131057 is a number under maintenance, 133004 a server that is not available at present.
+ * that pass: 131057 is a number under maintenance, 133004 a server that is not available at present, 139103 a fault of
+ * the block list.
  */
-const TRANSIENT_CODES: readonly number[] = [1, 2, 4, 613, 80007, 130429, 131000, 131016, 131056, 131057, 133004];
+const TRANSIENT_CODES: readonly number[] = [
+  1,
+  2,
+  4,
+  613,
+  80007,
+  130429,
+  131000,
+  131016,
+  131056,
+  131057,
+  133004,
+  139103,
+];
 /**
  * Never to be tried again, whatever the answer says: the recipient gets too many marketing messages at present, or has
  * stopped them. Meta counts attempts against the sender.
@@ -23,13 +35,21 @@ const MAX_PAUSE = 60_000;
 /** Longest pause after {@linkcode PAIR_LIMIT_CODE}, in ms: 4^5 s. */
 const MAX_PAIR_PAUSE = 1_024_000;
 
+/** Parts of a `WhatsAppApiError` that the rules look at. */
+export interface FailedCall {
+  /** The HTTP status. */
+  readonly status: number;
+  /** Error that Meta reports, if there is one. */
+  readonly graph: { readonly code: number; readonly isTransient?: boolean | undefined } | undefined;
+}
+
 /**
  * Tells if a call may succeed when it is tried again.
  *
  * @param error The error of the call.
  * @returns `true` if it may.
  */
-export function isTransient({ status, graph }: WhatsAppApiError): boolean {
+export function isTransient({ status, graph }: FailedCall): boolean {
   if (graph !== undefined) {
     if (FINAL_CODES.includes(graph.code)) return false;
     if (graph.isTransient || TRANSIENT_CODES.includes(graph.code)) return true;
@@ -42,7 +62,7 @@ export interface FailedAttempt {
   /** Number of the attempt, from 0. */
   attempt: number;
   /** Its error. */
-  error: WhatsAppApiError;
+  error: FailedCall;
   /** Value of the header `Retry-After`; `null` if there was none. */
   retryAfter: string | null;
 }

@@ -12,6 +12,8 @@ const PAIR_INTERVAL = 6_000;
 /** Maximum of messages to one recipient in a burst. */
 const PAIR_BURST = 45;
 const SECOND = 1_000;
+/** Parts of a second over which the messages of the number are spread. */
+const PARTS = 10;
 
 /** One recipient of {@linkcode SendQueueState}. */
 export interface QueuedRecipient {
@@ -287,7 +289,7 @@ export class SendQueue {
     });
   }
 
-  /** Sends what the limit of the number allows, recipient by recipient in turn, and sets the timer for the rest. */
+  /** Sends what the limit of the number allows, one of each recipient in turn, and sets the timer for the rest. */
   #drain(): void {
     const { clock } = this.#settings;
     const now = clock.now();
@@ -313,11 +315,22 @@ export class SendQueue {
     lane.waiters.shift()?.();
   }
 
-  /** Time at which the number may send another message: a second after the one that came a second's worth before. */
+  /**
+   * Time at which the number may send another message: a second after the one that came a second's worth before. They
+   * are spread over the second as well: two bursts, the first one delayed on the network, would come to Meta as one.
+   */
   #numberFreeAt(): number {
     const { messagesPerSecond } = this.#settings;
-    if (messagesPerSecond === 0 || this.#times.length < messagesPerSecond) return -Infinity;
-    return this.#times[this.#offset]! + SECOND;
+    if (messagesPerSecond === 0) return -Infinity;
+    const part = Math.max(1, Math.floor(messagesPerSecond / PARTS));
+    const ofPart = this.#timeBefore(part) + Math.ceil((part * SECOND) / messagesPerSecond);
+    return Math.max(ofPart, this.#timeBefore(messagesPerSecond) + SECOND);
+  }
+
+  /** Time of the message that left so many messages ago. */
+  #timeBefore(count: number): number {
+    const { messagesPerSecond } = this.#settings;
+    return this.#times[(this.#offset - count + messagesPerSecond) % messagesPerSecond] ?? -Infinity;
   }
 
   /** Counts a message for both limits. */

@@ -20,7 +20,7 @@ import type { GraphClient } from "./graph.ts";
 import type { JsonObject } from "./json.ts";
 import { draftOf, type MessageContents, rawDraft } from "./message_contents.ts";
 import type { WhatsAppMessage } from "./messages.ts";
-import { sendDraft, TEMPLATE_OPTIONS, TEXT_OPTIONS } from "./outgoing.ts";
+import { messageIdOf, sendDraft, TEMPLATE_OPTIONS, TEXT_OPTIONS } from "./outgoing.ts";
 import type { Recipient } from "./recipient.ts";
 import { templateDraft } from "./template_components.ts";
 
@@ -140,8 +140,8 @@ export abstract class WhatsAppSenders {
    * @throws {OptionError} If an argument is not valid.
    * @throws {WhatsAppApiError} If the API does not accept it.
    */
-  react(message: WhatsAppMessage, emoji: string, options: SendOptions = {}): Promise<SentMessage> {
-    return this.sendReaction(message, { messageId: message.id, emoji }, options);
+  async react(message: WhatsAppMessage, emoji: string, options: SendOptions = {}): Promise<SentMessage> {
+    return await this.sendReaction(message, { messageId: messageIdOf("message", message), emoji }, options);
   }
 
   /**

@@ -69,6 +69,7 @@ interface Facts {
   readonly timestamp: string;
   readonly metadata: JsonObject;
   readonly person: (typeof PEOPLE)[number];
+  message: JsonObject | undefined;
 }
 
 /** Values of webhook fields that are about a number, and the status of a payment. */
@@ -127,7 +128,8 @@ export const SIMULATED_TYPES: readonly string[] = [
  * Makes a notification.
  *
  * @param number Its number, from 0: a number gives the same notification each time, and each number another id.
- * @param options Its type, by default one after the other; the id of the business phone number; the time of sending.
+ * @param options Its type, by default one after the other; the id of the business phone number; the time of sending;
+ *   members of the message that replace or extend those made up, in the words of the Cloud API.
  * @returns The notification.
  *
  * @example
@@ -138,18 +140,30 @@ export const SIMULATED_TYPES: readonly string[] = [
  * const { json, id } = simulateNotification(7, { type: "text" });
  * const [record] = parseNotification(json).records;
  * assertEquals(record?.kind === "message" && record.id, id);
+ *
+ * // A tap on a button of the program
+ * const interactive = { type: "button_reply", button_reply: { id: "book", title: "Book a table" } };
+ * const tap = parseNotification(simulateNotification(8, { type: "interactive", message: { interactive } }).json);
+ * const [message] = tap.records;
+ * assertEquals(message?.kind === "message" && message.type === "interactive" && message.interactive.id, "book");
  * ```
  */
 export function simulateNotification(
   number: number,
-  options: { type?: string | undefined; phoneNumberId?: string | undefined; time?: Date | undefined } = {},
+  options: {
+    type?: string | undefined;
+    phoneNumberId?: string | undefined;
+    time?: Date | undefined;
+    message?: JsonObject | undefined;
+  } = {},
 ): SimulatedNotification {
   const { phoneNumberId = "106540352242922", time = new Date(0) } = options;
   const type = options.type ?? SIMULATED_TYPES[number % SIMULATED_TYPES.length]!;
   const id = `${type === "calls" ? "wacid" : "wamid"}.SIM${number}`;
   const timestamp = String(Math.floor(time.getTime() / 1000));
   const metadata = { display_phone_number: "15550000000", phone_number_id: phoneNumberId };
-  const change = makeChange(type, { number, id, timestamp, metadata, person: PEOPLE[number % PEOPLE.length]! });
+  const person = PEOPLE[number % PEOPLE.length]!;
+  const change = makeChange(type, { number, id, timestamp, metadata, person, message: options.message });
   const entry = [{ id: "102290129340398", changes: [change] }];
   return { json: escapeLikeMeta(JSON.stringify({ object: "whatsapp_business_account", entry })), type, id };
 }
@@ -178,11 +192,11 @@ function makeStatus({ number, id, timestamp, person }: Facts): JsonObject {
   return { id, status, timestamp, recipient_id: person.phone, recipient_user_id: person.userId, ...more };
 }
 
-function makeMessage(type: string, { id, timestamp, person }: Facts): JsonObject {
+function makeMessage(type: string, { id, timestamp, person, message }: Facts): JsonObject {
   const contents = Object.hasOwn(MESSAGES, type) ? MESSAGES[type] : {};
   const errors = type === "unsupported" ? { errors: [{ code: 131051, title: "Message type unknown" }] } : {};
   const ids = { from: person.phone, from_user_id: person.userId, id };
-  return { ...ids, timestamp, type, [type]: contents, ...errors };
+  return { ...ids, timestamp, type, [type]: contents, ...errors, ...message };
 }
 
 /**

@@ -74,7 +74,8 @@ function attemptOf(status: WhatsAppStatus | WhatsAppPayment): unknown[] {
     const { referenceId, transaction = {} } = status.payment;
     const refunds = (transaction.refunds ?? []).flatMap(({ id, status }) => [id ?? "", status ?? ""]);
     // A refund is reported with the status of the payment that it pays back.
-    return ["payment", referenceId ?? "", transaction.id ?? "", transaction.status ?? "", ...refunds];
+    const { id = "", pgTransactionId = "", status: state = "" } = transaction;
+    return ["payment", referenceId ?? "", id, pgTransactionId, state, ...refunds];
   }
   const type = own(status.raw, "type");
   return type === undefined || type === "message" ? [] : [type];

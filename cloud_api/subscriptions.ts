@@ -133,10 +133,21 @@ export function callbackOverride(options: CallbackOptions): JsonObject {
   return overrideOf(options.callbackUrl, options.verifyToken);
 }
 
-function overrideOf(callbackUrl: string, verifyToken: string): JsonObject {
+function overrideOf(callbackUrl: string, verifyToken: string | undefined): JsonObject {
   assertUrl("callbackUrl", callbackUrl, MAX_CALLBACK_URL, ["https:"]);
-  assertSecrets("verifyToken", verifyToken);
+  assertVerifyToken(verifyToken);
   return { override_callback_uri: callbackUrl, verify_token: verifyToken };
+}
+
+/** Checks the token that Meta shows when it asks a URL for the challenge: one, not a list. */
+function assertVerifyToken(verifyToken: unknown): void {
+  if (verifyToken === undefined) {
+    throw new OptionError('The option "verifyToken" is missing: "callbackUrl" wants the "verifyToken" of its server');
+  }
+  if (typeof verifyToken !== "string") {
+    throw new OptionError(`The option "verifyToken" is of the type ${typeof verifyToken} instead of a string`);
+  }
+  assertSecrets("verifyToken", verifyToken);
 }
 
 /**
@@ -153,7 +164,7 @@ export async function subscribeApp(graph: GraphClient, options: SubscribeOptions
   if (callbackUrl === undefined && verifyToken !== undefined) {
     throw new OptionError('The option "verifyToken" wants "callbackUrl" beside it');
   }
-  const json = callbackUrl === undefined ? undefined : overrideOf(callbackUrl, verifyToken!);
+  const json = callbackUrl === undefined ? undefined : overrideOf(callbackUrl, verifyToken);
   assertSuccess(await graph.post(pathOfApps(graph), { json, signal }), "subscribe the app");
 }
 
@@ -215,7 +226,7 @@ export async function subscribeWebhook(graph: GraphClient, appId: string, option
   WEBHOOK_OPTIONS.assert(options);
   const { callbackUrl, verifyToken, fields = ["messages"], signal } = options;
   assertUrl("callbackUrl", callbackUrl, MAX_APP_CALLBACK_URL, ["https:"]);
-  assertSecrets("verifyToken", verifyToken);
+  assertVerifyToken(verifyToken);
   assertFields(fields);
   const json = {
     object: "whatsapp_business_account",

@@ -133,7 +133,7 @@ class Bot {
 
 /** Tells if a call of the API has failed for a reason that passes. */
 function isOutage(error: unknown): boolean {
-  return error instanceof WhatsAppApiError && (error.status < 400 || error.status === 429 || error.status >= 500);
+  return error instanceof WhatsAppApiError && error.isTransient;
 }
 
 /** Notes that outlive the bot: messages it has answered, and customers whom a person answers. */

@@ -73,7 +73,6 @@ export const TESTED_ELSEWHERE: ReadonlyMap<string, string> = new Map([
   ["cli/serve.ts", "tests/cli/cli_test.ts runs the command"],
   ["cli/simulate.ts", "tests/cli/cli_test.ts runs the command"],
   ["cli/tail.ts", "tests/cli/cli_test.ts runs both commands"],
-  ["cloud_api/api_error.ts", "a class without logic; tests/cloud_api/api_test.ts reads all of its members"],
   [
     "cloud_api/api_settings.ts",
     "tests/setting_tables_test.ts has the table, tests/cloud_api/api_test.ts refused options",
@@ -85,11 +84,6 @@ export const TESTED_ELSEWHERE: ReadonlyMap<string, string> = new Map([
     "types, and one copy of members; tests/cloud_api/parse_test.ts has the members of each record",
   ],
   ["cloud_api/parse_errors.ts", "tests/cloud_api/parse_test.ts has errors of messages, statuses and the account"],
-  [
-    "cloud_api/parse_history.ts",
-    "tests/cloud_api/parse_test.ts, found_test.ts and catalogue_test.ts, in notifications",
-  ],
-  ["cloud_api/parse_payment.ts", "tests/cloud_api/parse_test.ts and found_test.ts, in statuses"],
   ["cloud_api/parse_records.ts", "tests/cloud_api/parse_test.ts has the lists of each field"],
   ["inbox/group.ts", "tests/inbox/hub_test.ts and lost_test.ts drive it through the hub that makes it"],
   ["inbox/item.ts", "tests/inbox/hub_test.ts reads its encoded forms; cloud_api/filter_test.ts has the parts"],

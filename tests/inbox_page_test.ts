@@ -11,7 +11,7 @@ import { buildPage } from "../examples/inbox/page.ts";
 import { scenes } from "../examples/inbox/scenes.ts";
 import { parseNotification } from "../cloud_api/parse.ts";
 import type { WhatsAppMessage } from "../cloud_api/messages.ts";
-import type { WhatsAppStatus } from "../cloud_api/records.ts";
+import type { WhatsAppEcho, WhatsAppStatus } from "../cloud_api/records.ts";
 import { describePeer } from "./support/peers.ts";
 
 function message(id: string, more: Record<string, unknown> = {}): WhatsAppMessage {
@@ -99,6 +99,30 @@ describe("Conversations", () => {
     assertEquals(conversations.get("1")?.entries.map((entry) => entry.status), ["failed"]);
     assertEquals(conversations.unread, 0);
     assertEquals(conversations.takeStatus({ ...status("y", "sent"), recipientId: undefined }), undefined);
+  });
+
+  it("take messages that the business sent with the app, once", () => {
+    const conversations = new Conversations();
+    const base = { kind: "echo", field: "smb_message_echoes", accountId: "", raw: {} } as const;
+    const echo: WhatsAppEcho = { ...base, to: "1", recipientName: "Anna", message: message("a") };
+    const change = conversations.takeEcho(echo)!;
+    assertEquals([change.added, change.conversation.name, change.entry.own?.id], [true, "Anna", "a"]);
+    assertEquals([change.entry.message, conversations.unread], [undefined, 0]);
+    assertEquals(conversations.takeEcho(echo), undefined);
+    assertEquals(conversations.takeEcho({ ...echo, to: "", message: message("b") }), undefined);
+    assertEquals(conversations.takeStatus(status("a", "read"))?.entry.status, "read");
+  });
+
+  it("keep payments apart from the message that asked for them, an entry for each attempt", () => {
+    const conversations = new Conversations();
+    conversations.takeStatus(status("a", "read"));
+    const pay = (name: string, transaction: string): string | undefined => {
+      const payment = { referenceId: "order-17", transaction: { id: transaction } };
+      return conversations.takePayment({ ...status("a", name), kind: "payment", payment })?.entry.status;
+    };
+    assertEquals([pay("pending", "t1"), pay("failed", "t1"), pay("pending", "t1")], ["pending", "failed", undefined]);
+    assertEquals(pay("captured", "t2"), "captured");
+    assertEquals(conversations.get("1")?.entries.map((entry) => entry.status), ["read", "failed", "captured"]);
   });
 
   it("forget the oldest beyond their limits", () => {

@@ -21,7 +21,7 @@ const NAME = "@tackline/websocket";
  */
 const SMALL_LIMIT = 10_240;
 const CLIENT_LIMIT = 20_000;
-const ALL_LIMIT = 33_200;
+const ALL_LIMIT = 40_600;
 
 /** Scripts of pages. */
 const PAGES = {

@@ -345,6 +345,14 @@ describe("options that users of other libraries write, or misspell", () => {
   it("messages of WhatsAppApi", async () => {
     const api = new WhatsAppApi({ accessToken: "a", phoneNumberId: "1", fetch: () => Promise.reject(new Error("no")) });
     await assertRejects(() => api.sendText("1", "a", { preview: true } as object), OptionError, "previewUrl");
+    await assertRejects(() => api.sendTemplate("1", "a", "en" as never), OptionError, 'such as { language: "en_US" }');
+    await assertRejects(() => api.sendTemplate("1", "a", { params: [] } as never), OptionError, 'use "body"');
+    await assertRejects(
+      async () => await api.sendList("1", { rows: [] } as never),
+      OptionError,
+      "use sections: [{ rows",
+    );
+    await assertRejects(async () => await api.sendFlow("1", { cta: "" } as never), OptionError, 'use "button"');
     await assertRejects(() => api.markAsRead("1", { typng: true } as object), OptionError, 'did you mean "typing"?');
     await assertRejects(() => api.media("1", { signal: 5 } as object), OptionError, "AbortSignal");
   });

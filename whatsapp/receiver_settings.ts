@@ -40,7 +40,7 @@ export interface WhatsAppReceiverHandlers {
   onWhatsAppMessageReceived?: ((message: WhatsAppMessage) => void) | undefined;
   /** The status of a message of the business came. They come in any order: see `laterStatus`. */
   onStatusReceived?: ((status: WhatsAppStatus) => void) | undefined;
-  /** Another record came: an error of the account, an echo, history, a template, … */
+  /** Another record came: an error of the account, an echo, a payment, a call, history, a template, … */
   onNotification?: ((record: WhatsAppOtherRecord) => void) | undefined;
   /**
    * Notifications after the sequence number `after`, up to `until`, cannot be delivered any more: the server kept them
@@ -145,7 +145,7 @@ export const RECEIVER_HANDLERS: HandlersTable<WhatsAppReceiverHandlers> = {
  * Also from {@linkcode WhatsAppReceiverHandlers}:
  * - `onWhatsAppMessageReceived`: A message of a customer came; after `onMessageReceived` with the raw text.
  * - `onStatusReceived`: The status of a message of the business came.
- * - `onNotification`: Another record came: an error of the account, an echo, history, a template, …
+ * - `onNotification`: Another record came: an error of the account, an echo, a payment, a call, history, a template, …
  * - `onGap`: Notifications after the sequence number `after`, up to `until`, cannot be delivered any more: the server
  *   kept them for too short a time, or its journal has lost them; a loss may be detected late.
  * - `onCaughtUp`: Everything that the server had when this receiver connected has come, up to a sequence number; called

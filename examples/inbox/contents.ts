@@ -7,6 +7,7 @@
 
 import type { WhatsAppContact } from "../../cloud_api/contact_card.ts";
 import type { WhatsAppLocation, WhatsAppMedia, WhatsAppMessage } from "../../cloud_api/messages.ts";
+import type { WhatsAppPayment } from "../../cloud_api/records.ts";
 import { type Child, make } from "./elements.ts";
 import { drawIcon, type IconName } from "./icons.ts";
 import { drawMap, formatPlace } from "./map.ts";
@@ -41,6 +42,8 @@ export function showContents(message: WhatsAppMessage): Child[] {
       ];
     case "system":
       return [make("p", "note", message.system.body ?? "A change on the customer's side")];
+    case "template":
+      return [make("p", "note", summarize(message))];
     default:
       return [make("p", "note", `A message of the type “${summarize(message)}” is not shown here`)];
   }
@@ -73,11 +76,19 @@ export function summarize(message: WhatsAppMessage): string {
       return "Order";
     case "system":
       return message.system.body ?? "A change on the customer's side";
+    case "template":
+      return `Template: ${message.template.name ?? "without a name"}`;
     case "unknown":
       return message.originalType;
     default:
       return message.type;
   }
+}
+
+/** A payment in a few words. */
+export function summarizePayment({ payment: { referenceId, amount, currency = "" } }: WhatsAppPayment): string {
+  const sum = amount?.value === undefined ? "" : `: ${(amount.value / (amount.offset ?? 1)).toFixed(2)} ${currency}`;
+  return `Payment${referenceId === undefined ? "" : ` for ${referenceId}`}${sum}`;
 }
 
 function showText(text: string | undefined): Child {

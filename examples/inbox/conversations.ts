@@ -4,7 +4,8 @@
  */
 
 import type { WhatsAppMessage, WhatsAppReaction } from "../../cloud_api/messages.ts";
-import type { WhatsAppStatus } from "../../cloud_api/records.ts";
+import type { WhatsAppEcho, WhatsAppPayment, WhatsAppStatus } from "../../cloud_api/records.ts";
+import { laterStatus } from "../../cloud_api/status.ts";
 
 /** The oldest are forgotten beyond so many: the page may stay open for weeks. */
 export const MAX_CONVERSATIONS = 300;
@@ -19,10 +20,14 @@ export interface Entry {
   readonly id: string;
   /** Message that the customer sent; `undefined` for a message of the business, of which only the status is told. */
   readonly message?: WhatsAppMessage;
+  /** Message that the business sent with the app. */
+  readonly own?: WhatsAppMessage;
+  /** Payment that the business asked for. */
+  readonly payment?: WhatsAppPayment;
   readonly time: Date;
   /** By who reacted. Without an emoji the reaction was taken back. */
   readonly reactions: ReadonlyMap<string, { emoji?: string }>;
-  /** `sent`, `delivered`, `read`, `failed`, …: messages of the business. */
+  /** `sent`, `delivered`, `read`, `failed`, …: messages of the business; `captured`, …: payments. */
   readonly status?: string;
 }
 
@@ -104,6 +109,34 @@ export class Conversations {
       reactions: this.#earlyReactions(status.id),
       status: status.status,
     });
+  }
+
+  /** Takes a message that the business sent with the app; `undefined` if it is here already. */
+  takeEcho({ message, to, recipientName, timestamp }: WhatsAppEcho): Change | undefined {
+    if (to === "" || message.type === "reaction" || this.#entries.has(message.id)) return undefined;
+    return this.#add(this.#open(to, recipientName), {
+      id: message.id,
+      own: message,
+      time: timestamp ?? new Date(),
+      reactions: this.#earlyReactions(message.id),
+    });
+  }
+
+  /** Takes the status of a payment: each attempt is an entry; `undefined` if it says nothing new. */
+  takePayment(payment: WhatsAppPayment): Change | undefined {
+    const customer = payment.recipientId ?? payment.recipientUserId;
+    if (customer === undefined) return undefined;
+    const id = `payment ${payment.id} ${payment.payment.transaction?.id ?? ""}`;
+    const known = this.#entries.get(id);
+    if (known === undefined) {
+      const { status, recipientName, timestamp = new Date() } = payment;
+      const entry = { id, payment, status, time: timestamp, reactions: new Map() };
+      return this.#add(this.#open(customer, recipientName), entry);
+    }
+    if (laterStatus(known.entry.payment, payment) !== payment) return undefined;
+    known.entry.payment = payment;
+    known.entry.status = payment.status;
+    return { ...known, added: false };
   }
 
   /** Marks a conversation as seen. */

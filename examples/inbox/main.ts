@@ -33,6 +33,14 @@ function makeReceiver(receiverToken: string): WhatsAppReceiver {
       const change = conversations.takeStatus(status);
       if (change !== undefined) view.show(change);
     },
+    onNotification(record) {
+      const change = record.kind === "echo"
+        ? conversations.takeEcho(record)
+        : record.kind === "payment"
+        ? conversations.takePayment(record)
+        : undefined;
+      if (change !== undefined) view.show(change);
+    },
   });
 }
 

@@ -5,9 +5,9 @@
  * changed, and requests no data.
  */
 
-import { showContents, summarize } from "./contents.ts";
+import { showContents, summarize, summarizePayment } from "./contents.ts";
 import type { Change, Conversation, Conversations, Entry } from "./conversations.ts";
-import { find, make } from "./elements.ts";
+import { type Child, find, make } from "./elements.ts";
 
 /** The state of the connection, and what is said of it. */
 export type ConnectionView = "connecting" | "online" | "offline";
@@ -182,7 +182,7 @@ export class InboxView {
 
 function describeConversation({ id, name, entries, unread }: Conversation): Node[] {
   const last = entries.at(-1)!;
-  const text = last.message === undefined ? `You: a message (${last.status})` : summarize(last.message);
+  const text = summarizeEntry(last);
   const line = make("span", "row-line", make("strong", "", name), showTime(last.time));
   const preview = make("span", "row-line", make("span", "preview", text));
   if (unread > 0) {
@@ -191,6 +191,12 @@ function describeConversation({ id, name, entries, unread }: Conversation): Node
     preview.append(badge);
   }
   return [makeAvatar(id, name), make("span", "row-text", line, preview)];
+}
+
+function summarizeEntry({ message, own, payment, status }: Entry): string {
+  if (message !== undefined) return summarize(message);
+  if (payment !== undefined) return `${summarizePayment(payment)} (${status})`;
+  return own === undefined ? `You: a message (${status})` : `You: ${summarize(own)}`;
 }
 
 function makeAvatar(id: string, name: string): HTMLElement {
@@ -213,11 +219,16 @@ function showTime(time: Date): HTMLTimeElement {
 
 function describeEntry(entry: Entry): HTMLLIElement {
   const { message } = entry;
-  const contents = message === undefined ? [make("p", "note", "A message of yours")] : showContents(message);
   // In a group several people speak.
   const sender = message?.groupId && make("strong", "sender", message.sender.name ?? message.sender.id);
-  const bubble = make("article", "bubble", sender, ...contents, describeState(entry));
+  const bubble = make("article", "bubble", sender, ...showEntryContents(entry), describeState(entry));
   return make("li", message === undefined ? "outgoing" : "incoming", bubble);
+}
+
+function showEntryContents({ message, own, payment }: Entry): Child[] {
+  const shown = message ?? own;
+  if (shown !== undefined) return showContents(shown);
+  return [make("p", "note", payment === undefined ? "A message of yours" : summarizePayment(payment))];
 }
 
 /** Shows the parts of a message that may change: its status and its reactions. */

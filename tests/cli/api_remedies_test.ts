@@ -45,6 +45,11 @@ describe("explainApiError", () => {
       explainApiError(refused({ code: 100, message, details })).says;
     assertEquals(says("Invalid", "the parameter to"), "Invalid: the parameter to");
     assertEquals(says("Invalid: the parameter to", "the parameter to"), "Invalid: the parameter to");
+    const userMessage = "The name is taken";
+    assertEquals(
+      explainApiError(refused({ code: 100, message: "Invalid", userMessage })).says,
+      `Invalid: ${userMessage}`,
+    );
     assertEquals([says(undefined, "details"), says("message", undefined)], ["details", "message"]);
   });
 

@@ -12,6 +12,7 @@ import { VERSION } from "../../cli/version.ts";
 import { printable } from "../../base/log.ts";
 import { parseNotification } from "../../cloud_api/parse.ts";
 import { FIELD_VALUES, parseField } from "../support/field_values.ts";
+import { changeOf, wrap } from "../support/whatsapp.ts";
 import { SIMULATED_TYPES, simulateNotification } from "../../cloud_api/simulated.ts";
 import { Simulator } from "../../whatsapp/simulator.ts";
 import { signNotification, WhatsAppServer } from "../../whatsapp.ts";
@@ -534,6 +535,30 @@ describe("what the program prints", () => {
       assertEquals(parseField(field, value).records.map(describeRecord), expected);
     });
   }
+
+  it("describes payments, messages of the past, templates in echoes and unknown members", () => {
+    const lines = (value: object, field = "messages"): string[] =>
+      parseNotification(wrap([changeOf("1", value, field)])).records.map(describeRecord);
+    const payment = { reference_id: "order-17", amount: { value: 9990, offset: 100 }, currency: "INR" };
+    const status = { id: "m", status: "captured", type: "payment", recipient_id: "491700000001" };
+    assertEquals(lines({ statuses: [{ ...status, payment: { ...payment, transaction: { id: "t" } } }, status] }), [
+      "payment      491700000001: captured order-17 99.9 INR (t)",
+      "payment      491700000001: captured m",
+    ]);
+    const text = { type: "text", text: { body: "Hi" } };
+    const metadata = { phone_number_id: "1", display_phone_number: "15550000000" };
+    const messages = [{ from: "491700000001", ...text }, { from: "15550000000", ...text }];
+    const thread = { context: { user_id: "US.1", username: "anna" }, messages };
+    assertEquals(lines({ metadata, history: [{ threads: [thread] }], messages: [text] }, "history"), [
+      "history      from anna: Hi",
+      "history      to anna: Hi",
+      "history      ?: Hi",
+    ]);
+    const template = { type: "template", template: { name: "order_update" } };
+    const standby = { message_echoes: [{ id: "m", message: { to: "491700000001", ...template } }] };
+    assertEquals(lines({ standby }, "standby"), ["standby      echo         to 491700000001: template order_update"]);
+    assertEquals(lines({ message_pins: [{ id: "m" }] }), ["other        42: messages message_pins"]);
+  });
 });
 
 describe("the program as a process", () => {

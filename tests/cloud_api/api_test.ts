@@ -7,6 +7,7 @@ import { WebSocketServer } from "../../server.ts";
 import { WhatsAppApi } from "../../cloud_api/api.ts";
 import type { WhatsAppApiOptions } from "../../cloud_api/api_settings.ts";
 import { parseNotification } from "../../cloud_api/parse.ts";
+import { simulateNotification } from "../../cloud_api/simulated.ts";
 import type { WhatsAppMessage } from "../../cloud_api/messages.ts";
 import { encode, FakeClock, settle, until } from "../support/support.ts";
 
@@ -163,6 +164,28 @@ describe("WhatsAppApi: messages", () => {
       assertEquals(calls.map(({ body }) => body), [read, { ...read, typing_indicator: { type: "text" } }]);
     }));
 
+  it("are marked as read by the message itself, and refused if they are none", () =>
+    withApi(() => Response.json({ success: true }), async (api, calls) => {
+      const [message] = parseNotification(simulateNotification(1, { type: "text" }).json).records;
+      assert(message?.kind === "message");
+      await api.markAsRead(message);
+      assertEquals((calls[0]!.body as { message_id: string }).message_id, message.id);
+      for (const wrong of [undefined, 7, {}, [], ""] as never[]) {
+        await assertRejects(() => api.markAsRead(wrong), OptionError, '"message');
+      }
+      assertEquals(calls.length, 1);
+    }));
+
+  it("are no recipients by their ids: the error says to give the message", () =>
+    withApi(taken, async (api, calls) => {
+      const id = "wamid.IN" as never;
+      for (const call of [() => api.react(id, "👍"), () => api.unreact(id), () => api.sendText(id, "a")]) {
+        await assertRejects(call, OptionError, "the id of a message: give the message");
+      }
+      await assertRejects(() => api.react(undefined as never, "👍"), OptionError, '"message" is undefined');
+      assertEquals(calls.length, 0);
+    }));
+
   it("take the version, and a token that is asked for each time", () => {
     let count = 0;
     return withApi(taken, async (api, calls) => {
@@ -191,6 +214,41 @@ describe("WhatsAppApi: errors", () => {
       });
       assert(!JSON.stringify([error.message, error]).includes("secret"));
     }));
+
+  it("say what is wrong in the words that Meta has for people", () => {
+    const error = { message: "Invalid parameter", code: 100, error_user_title: "No example" };
+    const body = { error: { ...error, error_user_msg: "The body needs an example" } };
+    const answers = [body, { error }, { error: { ...error, error_user_title: undefined, error_user_msg: 7 } }];
+    return withApi((_call, index) => Response.json(answers[index], { status: 400 }), async (api) => {
+      const send = () => assertRejects(() => api.sendText("49", "a"), WhatsAppApiError);
+      const first = await send();
+      assert(first.message.endsWith(": Invalid parameter (code 100): No example: The body needs an example"));
+      assertEquals([first.graph?.userTitle, first.graph?.userMessage], ["No example", "The body needs an example"]);
+      assert((await send()).message.endsWith(": Invalid parameter (code 100): No example"));
+      const last = await send();
+      assert(last.message.endsWith(": Invalid parameter (code 100)"));
+      assertEquals(Object.keys(last.graph!), ["code", "message"]);
+    });
+  });
+
+  it("name ids that are missing, of another type, and versions that are none", () => {
+    const options = { accessToken: "t", phoneNumberId: "1" };
+    const wrong: [object, string][] = [
+      [{ phoneNumberId: undefined }, "phoneNumberId is missing"],
+      [{ phoneNumberId: "" }, "phoneNumberId is missing, or empty"],
+      [{ phoneNumberId: 106540352242922 }, "phoneNumberId is of the type number, not a string"],
+      [{ accountId: 1 }, "accountId is of the type number"],
+      [{ version: "26" }, '"version" is "26" instead of a version such as "v26.0"'],
+      ...["", "v", "v26", "v26.", "v26.0.1", "v26.x", "26.0", "v26.0/"].map((version): [object, string] => [
+        { version },
+        '"version" is',
+      ]),
+    ];
+    for (const [more, message] of wrong) {
+      assertThrows(() => new WhatsAppApi({ ...options, ...more }), OptionError, message);
+    }
+    assertEquals(new WhatsAppApi({ ...options, version: "v100.12" }).graph.phoneNumberId, "1");
+  });
 
   it("report an answer that is not valid", async () => {
     const answers = [() => new Response("<html>"), () => Response.json([]), () => Response.json({ messages: [] })];

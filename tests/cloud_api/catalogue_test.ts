@@ -32,7 +32,10 @@ function formsOf(leaf: Leaf): string[] {
 
 /** Finds leaves that are in no record, and those that should be in one record and are in more. */
 function faultsOf(root: unknown, records: readonly WhatsAppRecord[], unique: ReadonlySet<string>): string[] {
-  const typed = new Set(leavesOf(records.map(typedOf)).map(({ value }) => plain(value)));
+  const typedIn = (some: readonly WhatsAppRecord[]): ReadonlySet<string> =>
+    new Set(leavesOf(some.map(typedOf)).map(({ value }) => plain(value)));
+  const typed = typedIn(records);
+  const owned = typedIn(records.filter(({ kind }) => kind !== "other"));
   const inRaw = new Map<string, number>();
   for (const { raw } of records) {
     for (const text of new Set(leavesOf(raw).map(({ value }) => plain(value)))) {
@@ -46,7 +49,7 @@ function faultsOf(root: unknown, records: readonly WhatsAppRecord[], unique: Rea
     const count = inRaw.get(forms[0]!) ?? 0;
     if (count === 0 && !forms.some((form) => typed.has(form))) return [`lost: ${path} ${plain(value)}`];
     if (!unique.has(forms[0]!)) return [];
-    const isShared = SHARED.some((part) => path.includes(part)) && typed.has(forms[0]!);
+    const isShared = SHARED.some((part) => path.includes(part)) && owned.has(forms[0]!);
     const most = isShared ? 0 : 1;
     return count > most ? [`${count} times, in place of ${most}: ${path} ${plain(value)}`] : [];
   });

@@ -75,6 +75,11 @@ describe("Drafts of media", () => {
     assertRefused(() => imageDraft({ id: "1", link: "https://a.b" } as never), "it has id, link");
     assertRefused(() => imageDraft({ id: "" }), '"image.id" is empty');
     assertRefused(() => imageDraft({ link: "/tmp/a.png" }), '"image.link" is "/tmp/a.png": not an http or https URL');
+    assertRefused(
+      () => imageDraft({ file: Promise.resolve() as never }),
+      '"image.file" is an object',
+      "await the promise",
+    );
     assertRefused(() => imageDraft({ file: "/tmp/a.png" as never }), '"image.file" is "/tmp/a.png"', "read the file");
     assertRefused(() => imageDraft({ id: "7", path: "a.png" } as never), 'use "file"');
     assertRefused(() => imageDraft({ file: new Blob(["a"]), mimeType: 7 as never }), '"image.mimeType" is 7');

@@ -1,6 +1,13 @@
 import { assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import { type ListItemParser, parseLists, texts, wholeValue } from "../../cloud_api/field_values.ts";
+import {
+  type ListItemParser,
+  listValue,
+  makeRecord,
+  parseLists,
+  texts,
+  wholeValue,
+} from "../../cloud_api/field_values.ts";
 import { type ChangeOrigin, recordBase } from "../../cloud_api/origin.ts";
 
 const ORIGIN: ChangeOrigin = { field: "groups", accountId: "42", contacts: [] };
@@ -36,10 +43,43 @@ describe("parseLists", () => {
   });
 });
 
+describe("listValue", () => {
+  it("reads a list, and errors beside it", () => {
+    const { records, rest } = listValue("items", parse)({ items: [{ a: 1 }], errors: [{ code: 7 }], b: 2 }, ORIGIN);
+    assertEquals(records.map(({ kind, raw }) => [kind, raw]), [["other", { a: 1 }], ["error", { code: 7 }]]);
+    assertEquals(rest, { b: 2 });
+  });
+});
+
 describe("wholeValue", () => {
   it("leaves no rest", () => {
-    const record = parse({ a: 1 }, ORIGIN);
-    assertEquals(wholeValue(record), { records: [record], rest: {} });
+    const value = { a: 1 };
+    assertEquals(wholeValue(parse)(value, ORIGIN), { records: [parse(value, ORIGIN)], rest: {} });
+  });
+});
+
+describe("makeRecord", () => {
+  it("takes the time of the item, else that of the entry, and leaves out what is undefined", () => {
+    const entryTime = new Date(1790416800000);
+    const raw = { timestamp: "1790416801" };
+    const base = { kind: "call", field: "groups", accountId: "42", entryTime };
+    assertEquals(makeRecord("call", raw, { ...ORIGIN, entryTime }, { id: "1", none: undefined }) as unknown, {
+      ...base,
+      timestamp: new Date(1790416801000),
+      id: "1",
+      raw,
+    });
+    assertEquals(makeRecord("call", {}, { ...ORIGIN, entryTime }, {}) as unknown, {
+      ...base,
+      timestamp: entryTime,
+      raw: {},
+    });
+    assertEquals(makeRecord("call", {}, ORIGIN, {}) as unknown, {
+      kind: "call",
+      field: "groups",
+      accountId: "42",
+      raw: {},
+    });
   });
 });
 

@@ -30,6 +30,20 @@ describe("the filter of a token", () => {
     for (const json of [PART, spaced, `\uFEFF${PART}`]) assertEquals(cut(json, ONE), { text: json, partial: false });
   });
 
+  it("passes what has its number elsewhere: handovers, settings, alerts", () => {
+    const fields: [field: string, value: object][] = [
+      ["messaging_handovers", { recipient: { phone_number_id: "1" } }],
+      ["account_settings_update", { phone_number_settings: { phone_number_id: "1" } }],
+      ["account_alerts", { entity_type: "PHONE_NUMBER", entity_id: "1" }],
+    ];
+    for (const [field, value] of fields) {
+      const json = wrap([{ field, value }]);
+      assertEquals(cut(json, ONE), { text: json, partial: false });
+      assertEquals(cut(json, { phoneNumberIds: ["2"] }), undefined);
+      for (const record of parseNotification(json).records) assert(recordMatches(record, ONE));
+    }
+  });
+
   const unknown: [what: string, json: string][] = [
     ["keys of the notification", `{${OBJECT},"secret":"S","entry":[{"id":"42","changes":[${PASSING}]}]}`],
     ["keys of an entry", `{${OBJECT},"entry":[{"id":"42","secret":"S","changes":[${PASSING}]}]}`],

@@ -106,7 +106,8 @@ describe("decryptFlowRequest()", () => {
     const cases: [key: unknown, message: string][] = [
       [short, 'The key "privateKey" is an RSA key of 1024 bits: flows need RSA with 2048 bits'],
       [ec, 'The key "privateKey" is of type "ec"'],
-      ["hunter2", 'There is no private key in "privateKey"'],
+      ["hunter2", 'The option "privateKey" is a text of 7 characters, not the text of a PEM file'],
+      [KEYS.privateKey.replaceAll("\n", "\\n"), 'The option "privateKey" has "\\n" in place of line breaks'],
       [undefined, 'The option "privateKey" is of type undefined instead of the text of a PEM file'],
       [{ key: "hunter2" }, 'The option "privateKey" is an object instead'],
     ];

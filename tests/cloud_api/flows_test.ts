@@ -6,9 +6,27 @@ import { generateKeyPairSync } from "node:crypto";
 import { OptionError } from "../../base/errors.ts";
 import { WhatsAppApi } from "../../cloud_api/api.ts";
 import { WhatsAppApiError } from "../../cloud_api/api_error.ts";
-import type { FlowChanges, FlowDefinition, FlowListOptions, FlowMetricOptions } from "../../cloud_api/flows.ts";
-import { collect, type GraphRequest, withGraph } from "../support/graph.ts";
+import type { WhatsAppApiOptions } from "../../cloud_api/api_settings.ts";
+import { FlowEndpointError } from "../../cloud_api/flow_endpoint_error.ts";
+import { type FlowMedia, flowMediaOf } from "../../cloud_api/flow_media.ts";
+import type {
+  FlowChanges,
+  FlowDefinition,
+  FlowListOptions,
+  FlowMediaOptions,
+  FlowMetricOptions,
+} from "../../cloud_api/flows.ts";
+import {
+  collect,
+  type GraphAnswer,
+  type GraphRequest,
+  type GraphServer,
+  refusal,
+  withGraph,
+} from "../support/graph.ts";
+import { sealFile } from "../support/flow_client.ts";
 import { PUBLIC_KEY } from "../support/graph_cases/flows.ts";
+import { assertSameBytes, encode, FakeClock, until } from "../support/support.ts";
 
 const DEFINITION: FlowDefinition = { name: "Booking", categories: ["OTHER"] };
 const DONE = { json: { success: true } };
@@ -146,7 +164,7 @@ describe("api.flows", () => {
         [metric({ until: "2026-01-)." }), 'The option "until" is "2026-01-)."'],
         [() => flows.metric("55", "A)" as "ENDPOINT_AVAILABILITY"), 'The metric is "A)" instead of a name'],
         [() => flows.get("../55"), 'The flow is "../55": not an id'],
-        [() => flows.publish(""), 'The flow is "": not an id'],
+        [() => flows.publish(""), "The flow is missing, or empty"],
         [() => flows.preview("55", { force: true } as object), 'flows.preview has no option "force"'],
       ];
       for (const [call, message] of calls) await assertRejects(call, OptionError, message, message);
@@ -155,5 +173,128 @@ describe("api.flows", () => {
       assertEquals(graph.requests, []);
       graph.answer = () => ({ json: { data: [] } });
       assertEquals(await collect(flows.list()), []);
+    }));
+});
+
+describe("api.flows.media()", () => {
+  const PHOTO = encode("a photo of a cat");
+  const withFile = async (
+    action: (api: WhatsAppApi, graph: GraphServer, media: FlowMedia, answer: GraphAnswer) => Promise<void>,
+    options: Partial<WhatsAppApiOptions> = {},
+  ): Promise<void> => {
+    const { file, entry } = await sealFile(PHOTO);
+    await withGraph(() => ({ bytes: file }), async (api, graph) => {
+      const [media] = flowMediaOf({ ...entry, cdn_url: `${graph.url}/v26.0/photo.enc?oh=signed` });
+      await action(api, graph, media!, { bytes: file });
+    }, options);
+  };
+
+  it("fetches and decrypts a file, without the access token", () =>
+    withFile(async (api, graph, media) => {
+      assertSameBytes(await api.flows.media(media), PHOTO);
+      assertSameBytes(await api.flows.media(media, { maxSize: PHOTO.length }), PHOTO);
+      assertSameBytes(await api.flows.media(media, { maxSize: 0 }), PHOTO);
+      const [{ method, path, headers }] = graph.requests as [GraphRequest];
+      assertEquals([method, path, headers.authorization], ["GET", "/photo.enc?oh=signed", undefined]);
+    }));
+
+  it("asks no server but Meta's, since the URL comes from a device", () =>
+    withFile(async (_api, _graph, media) => {
+      const asked: string[] = [];
+      const api = new WhatsAppApi({
+        accessToken: "secret",
+        phoneNumberId: "1065",
+        fetch: (url) => {
+          asked.push(String(url));
+          return Promise.resolve(new Response(null, { status: 404 }));
+        },
+      });
+      const bad = [
+        "http://mmg.whatsapp.net/x",
+        "https://mmg.whatsapp.net:8443/x",
+        "https://user:pw@mmg.whatsapp.net/x",
+        "https://mmg.whatsapp.net.evil.example/x",
+        "https://evilwhatsapp.net/x",
+        "https://169.254.169.254/latest",
+        "file:///etc/passwd",
+        "/x",
+      ];
+      for (const cdnUrl of bad) {
+        const error = await assertRejects(() => api.flows.media({ ...media, cdnUrl }), FlowEndpointError);
+        assertEquals([cdnUrl, error.code], [cdnUrl, "ERR_FLOW_MEDIA"]);
+        assert(!error.message.includes("pw"), error.message);
+      }
+      assertEquals(asked, []);
+      const good = ["https://mmg.whatsapp.net/x?oh=1", "https://whatsapp.net/x", "https://lookaside.fbsbx.com/x"];
+      for (const cdnUrl of good) await assertRejects(() => api.flows.media({ ...media, cdnUrl }), WhatsAppApiError);
+      assertEquals(asked, good);
+    }));
+
+  it("tries again after 429, and fails with what the server answers, a redirect too", () => {
+    const clock = new FakeClock();
+    return withFile(async (api, graph, media) => {
+      graph.next.push(refusal(429, 4));
+      const photo = api.flows.media(media);
+      await graph.count(1);
+      await until(() => clock.pending === 1, "the pause");
+      clock.advance(500);
+      assertSameBytes(await photo, PHOTO);
+      const refused: GraphAnswer[] = [
+        { json: {}, status: 404 },
+        { json: {}, status: 302, headers: { location: "http://127.0.0.1:1/" } },
+      ];
+      for (const answer of refused) {
+        graph.next.push(answer);
+        const error = await assertRejects(() => api.flows.media(media), WhatsAppApiError);
+        assertEquals([error.code, error.status], ["ERR_API_REFUSED", "json" in answer && answer.status]);
+        assert(!error.message.includes("signed"), error.message);
+      }
+    }, { clock, requestTimeout: 0 });
+  });
+
+  it("ends with the time limit, and with the reason of the program", async () => {
+    for (const fault of ["silence", "stalledBody"] as const) {
+      const clock = new FakeClock();
+      await withFile(async (api, graph, media) => {
+        graph.next.push({ fault });
+        const photo = assertRejects(() => api.flows.media(media), WhatsAppApiError);
+        await graph.count(1);
+        await until(() => clock.pending === 1, "the time limit");
+        clock.advance(5000);
+        assertEquals((await photo).code, "ERR_API_UNREACHABLE");
+        assertEquals(clock.pending, 0);
+      }, { clock, requestTimeout: 5000 });
+    }
+    await withFile(async (api, graph, media) => {
+      graph.next.push({ fault: "silence" });
+      const abort = new AbortController();
+      const photo = api.flows.media(media, { signal: abort.signal }).catch((error: unknown) => error);
+      await graph.count(1);
+      const reason = new Error("given up");
+      abort.abort(reason);
+      assertEquals(await photo, reason);
+    });
+  });
+
+  it("refuses a file that is too large or was changed", () =>
+    withFile(async (api, graph, media, answer) => {
+      const refused = async (options: FlowMediaOptions, message: string): Promise<void> => {
+        const error = await assertRejects(() => api.flows.media(media, options), FlowEndpointError, message);
+        assertEquals(error.code, "ERR_FLOW_MEDIA");
+      };
+      graph.next.push({ bytes: new Uint8Array(1000) });
+      await refused({ maxSize: 900 }, "has more than 900 bytes");
+      const { bytes } = answer as { bytes: Uint8Array };
+      graph.next.push({ bytes: bytes.map((byte, at) => at === 0 ? byte ^ 1 : byte) });
+      await refused({}, "does not match encryptedHash");
+      graph.next.push({ bytes: bytes.slice(0, 12) });
+      await refused({}, "has 12 bytes: it is cut short");
+      for (const maxSize of [-1, NaN, "1"]) {
+        await assertRejects(
+          () => api.flows.media(media, { maxSize } as object),
+          OptionError,
+          'The option "maxSize" is',
+        );
+      }
     }));
 });

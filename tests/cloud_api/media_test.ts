@@ -6,6 +6,8 @@ import { openAsBlob } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { OptionError } from "../../base/errors.ts";
 import { WhatsAppApiError } from "../../cloud_api/api_error.ts";
+import { parseNotification } from "../../cloud_api/parse.ts";
+import { simulateNotification } from "../../cloud_api/simulated.ts";
 import { type GraphAnswer, type GraphRequest, withGraph } from "../support/graph.ts";
 import { withFile } from "../support/whatsapp.ts";
 
@@ -34,6 +36,22 @@ class Store {
 }
 
 describe("media of WhatsAppApi", () => {
+  it("are those in a message, and not the message, whose id the API does not know", () =>
+    withGraph(() => ({ json: {} }), async (api, { requests }) => {
+      const [message] = parseNotification(simulateNotification(1, { type: "image" }).json).records;
+      const wrong: [unknown, string][] = [
+        [message, 'such as "message.image"'],
+        [undefined, "media are undefined instead of an id"],
+        [7, "media are 7 instead of an id"],
+        [{}, "media is missing"],
+        ["", "media is missing, or empty"],
+      ];
+      for (const [media, text] of wrong) {
+        await assertRejects(() => api.media(media as never), OptionError, text);
+      }
+      assertEquals(requests.length, 0);
+    }));
+
   it("are uploaded from the disk, described, fetched, and deleted", () => {
     const store = new Store();
     return withGraph(store.answer, (api, { url }) =>

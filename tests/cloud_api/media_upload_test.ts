@@ -2,6 +2,7 @@
 
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
+import { readFile } from "node:fs/promises";
 import { OptionError } from "../../base/errors.ts";
 import type { WhatsAppApi } from "../../cloud_api/api.ts";
 import { WhatsAppApiError } from "../../cloud_api/api_error.ts";
@@ -89,6 +90,20 @@ describe("uploadMedia", () => {
       });
     }
   });
+
+  it("takes what readFile of node:fs gives, and shared memory", () =>
+    withGraph(stored, async (api, { requests }) => {
+      const shared = new Uint8Array(new SharedArrayBuffer(3));
+      shared.set([1, 2, 3]);
+      const large = new Uint8Array(new SharedArrayBuffer(LARGE.length));
+      large.set(LARGE);
+      const read = await readFile(new URL(import.meta.url));
+      for (const file of [read, shared, large]) await api.uploadMedia(file, PDF);
+      const sent = await Promise.all(requests.map(async (request) => (await formOf(request))[1]));
+      assertSameBytes(sent[0]!, new Uint8Array(read));
+      assertEquals([...sent[1]!], [1, 2, 3]);
+      assertSameBytes(sent[2]!, LARGE);
+    }));
 
   it("sends the type without what runtimes add, but with the codec of audio", async () => {
     const cases = [

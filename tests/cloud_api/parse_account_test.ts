@@ -1,4 +1,4 @@
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import type { JsonObject } from "../../cloud_api/json.ts";
 import { ENTRY_TIME, parseField, typedMembers, typedRecords } from "../support/field_values.ts";
@@ -213,6 +213,12 @@ describe("parseAccount", () => {
       assertEquals(typedRecords(name), [{ kind: "account", timestamp: ENTRY_TIME, ...members }]);
     });
   }
+
+  it("reads the username that was asked for, where it stands alone", () => {
+    const [record] = parseField("phone_number_username_update", { requested_username: "@the.shop" }).records;
+    assert(record?.kind === "account");
+    assertEquals(record.username, "the.shop");
+  });
 
   it("takes a portfolio's alert as about no number", () => {
     const [record] = parseField("account_alerts", { entity_type: "BUSINESS", entity_id: "8002" }).records;

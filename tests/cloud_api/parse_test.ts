@@ -2,6 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { parseNotification } from "../../cloud_api/parse.ts";
+import { FIELD_PARSERS } from "../../cloud_api/parse_fields.ts";
 import type { WhatsAppMessage } from "../../cloud_api/messages.ts";
 import type { WhatsAppRecord } from "../../cloud_api/records.ts";
 import { encode, withSeed } from "../support/support.ts";
@@ -23,6 +24,54 @@ function parseOne(message: Json, contacts: Json[] = [CONTACT]): WhatsAppMessage 
   assert(records[0]!.kind === "message");
   return records[0]!;
 }
+
+/** Keys and fields of random input. */
+const FUZZED_KEYS = [
+  "object",
+  "entry",
+  "changes",
+  "field",
+  "value",
+  "messages",
+  "statuses",
+  "contacts",
+  "metadata",
+  "type",
+  "text",
+  "id",
+  "from",
+  "errors",
+  "profile",
+  "interactive",
+  "__proto__",
+  "order",
+  "product_items",
+  "location",
+  "context",
+  "edit",
+  "message",
+  "history",
+  "threads",
+  "standby",
+  "message_echoes",
+  "user_actions",
+  "conversation",
+  "pricing",
+  "conversation_context",
+  "summary",
+  "phone_number_id",
+  "recipient",
+  "phone_number_settings",
+  "payment",
+  "transaction",
+  "refunds",
+  "template",
+  "language",
+  "calls",
+  "groups",
+  "changed_fields",
+];
+const FUZZED_FIELDS = ["messages", "x", "history", "standby", "smb_message_echoes", ...FIELD_PARSERS.keys()];
 
 describe("parseNotification", () => {
   it("gives the fields that every message has", () => {
@@ -468,6 +517,26 @@ describe("parseNotification", () => {
     }
   });
 
+  it("takes messages and statuses of a change that has lost its field, as relays send it", () => {
+    const [message, status] = [{ id: "1", type: "text", text: { body: "a" } }, { id: "2", status: "sent" }];
+    const parse = (value: object, field?: unknown) => {
+      const changes = [{ value: { metadata: { phone_number_id: "7" }, ...value }, field }];
+      return parseNotification(JSON.stringify({ object: "whatsapp_business_account", entry: [{ changes }] })).records;
+    };
+    for (const field of [undefined, "", null]) {
+      const records = parse({ messages: [message], statuses: [status] }, field);
+      assertEquals(records.map(({ kind, field, phoneNumberId }) => [kind, field, phoneNumberId]), [
+        ["message", "", "7"],
+        ["status", "", "7"],
+      ]);
+      assertEquals(parse({ statuses: [status] }, field).map(({ kind }) => kind), ["status"]);
+      // All else is what it was sent as: one value.
+      const unknown = { event: "A", waba_info: { waba_id: "1" }, statuses: null };
+      assertEquals(parse(unknown, field).map(({ kind }) => kind), ["other"]);
+    }
+    assertEquals(parse({ messages: [message] }, "new_field").map(({ kind }) => kind), ["other"]);
+  });
+
   const echo = { id: "1", from: "15550000000", to: "491700000001", type: "text", text: { body: "a" } };
 
   it("types echoes: whom the business wrote to, and what", () => {
@@ -542,6 +611,27 @@ describe("parseNotification", () => {
     assertEquals([first!.record.sender.name, first!.record.phoneNumberId], ["Anna", "100000000000001"]);
   });
 
+  it("keeps what a known member of another type holds", () => {
+    const others = (value: Json, field = "messages"): unknown[] =>
+      parseNotification(notification({ statuses: [{ id: "s" }], ...value }, field)).records.flatMap((record) =>
+        record.kind === "other" ? [[record.key, record.raw]] : []
+      );
+    assertEquals(others({ metadata: "m" }), [[undefined, { metadata: "m" }]]);
+    assertEquals(others({ metadata: { phone_number_id: { a: 1 } } }), [["metadata", { phone_number_id: { a: 1 } }]]);
+    assertEquals(others({ contacts: { a: 1 } }), [["contacts", { a: 1 }]]);
+    assertEquals(
+      others({ contacts: ["x", CONTACT] }),
+      [[undefined, { contacts: ["x"] }]],
+    );
+    assertEquals(others({ messaging_product: "other" }), [[undefined, { messaging_product: "other" }]]);
+    assertEquals(others({ conversation_context: { a: 1 } }), [["conversation_context", { a: 1 }]]);
+    const two = { metadata: METADATA, standby: { metadata: { phone_number_id: "7" }, statuses: [{ id: "s" }] } };
+    assertEquals(others({ ...two, statuses: [] }, "standby"), [
+      ["metadata", { phone_number_id: "7" }],
+      ["metadata", { phone_number_id: METADATA.phone_number_id }],
+    ]);
+  });
+
   it("gives the time of account events", () => {
     const changes = [{ field: "account_update", value: { event: "X" } }];
     const entry = [{ id: "1", time: 1790416800, changes }, { id: "1", time: 1790416800, changed_fields: ["flows"] }];
@@ -588,6 +678,14 @@ describe("parseNotification", () => {
     ]);
   });
 
+  it("keeps what stands beside a value that is none", () => {
+    const changes = [{ field: "messages", value: "x", relay: { id: "1" } }];
+    const entry = [{ id: "3", changes }];
+    const { records, skipped } = parseNotification(JSON.stringify({ object: "whatsapp_business_account", entry }));
+    assertEquals(records, [{ kind: "other", key: "relay", field: "messages", accountId: "3", raw: { id: "1" } }]);
+    assertEquals(skipped, [{ path: "entry[0].changes[0].value", reason: "not an object" }]);
+  });
+
   it("accepts text and bytes, and gives a reason if the input is no notification", () => {
     const json = notification({ messages: [{ id: "1", type: "text", text: { body: "é" } }] });
     assertEquals(parseNotification(encode(json)).records, parseNotification(json).records);
@@ -617,56 +715,33 @@ describe("parseNotification", () => {
   });
 
   it("never throws, for any input (fuzz)", () => {
-    const keys = [
-      "object",
-      "entry",
-      "changes",
-      "field",
-      "value",
-      "messages",
-      "statuses",
-      "contacts",
-      "metadata",
-      "type",
-      "text",
-      "id",
-      "from",
-      "errors",
-      "profile",
-      "interactive",
-      "__proto__",
-      "order",
-      "product_items",
-      "location",
-      "context",
-      "edit",
-      "message",
-      "history",
-      "threads",
-      "standby",
-      "message_echoes",
-      "user_actions",
-      "conversation",
-      "pricing",
-    ];
     withSeed((random) => {
       const make = (depth: number): unknown => {
         const kind = depth > 6 ? random.int(5) : random.int(9);
         if (kind === 0) return null;
         if (kind === 1) return random.int(1000);
         if (kind === 2) {
-          return random.pick(["messages", "text", "whatsapp_business_account", "", "interactive", "constructor"]);
+          return random.pick([
+            "messages",
+            "text",
+            "payment",
+            "template",
+            "",
+            "interactive",
+            "constructor",
+            "491700000001",
+          ]);
         }
         if (kind === 3) return random.int(2) === 0;
         if (kind === 4) return [];
         if (kind === 5) return Array.from({ length: random.int(3) }, () => make(depth + 1));
-        return Object.fromEntries(Array.from({ length: random.int(6) }, () => [random.pick(keys), make(depth + 1)]));
+        return Object.fromEntries(
+          Array.from({ length: random.int(6) }, () => [random.pick(FUZZED_KEYS), make(depth + 1)]),
+        );
       };
       for (let round = 0; round < 2000; round++) {
         const value = make(3);
-        const changes = random.int(5) === 0
-          ? make(2)
-          : [{ field: random.pick(["messages", "x", "history", "standby", "smb_message_echoes"]), value }];
+        const changes = random.int(5) === 0 ? make(2) : [{ field: random.pick(FUZZED_FIELDS), value }];
         const entry = random.int(5) === 0 ? make(1) : [{ id: "1", changes }];
         const { records, skipped } = parseNotification(JSON.stringify({ object: "whatsapp_business_account", entry }));
         assert(Array.isArray(records) && Array.isArray(skipped));

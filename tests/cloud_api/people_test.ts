@@ -68,6 +68,23 @@ describe("findContact", () => {
   });
 });
 
+describe("findContact in a long list", () => {
+  it("reads each contact once, however many persons are looked for", () => {
+    let reads = 0;
+    const contacts = Array.from({ length: 500 }, (_, at) => ({
+      get wa_id(): string {
+        reads++;
+        return `4917${1_000_000 + at}`;
+      },
+    }));
+    const origin = originOf(...contacts);
+    for (let at = 0; at < 500; at++) findContact(`4917${1_000_000 + at}`, "DE.1", origin);
+    for (let at = 0; at < 500; at++) findContact("15550000000", "US.1", origin);
+    assertEquals(reads, contacts.length);
+    assertEquals(origin.taken.size, 500);
+  });
+});
+
 describe("names", () => {
   it("are absent if they are empty, and have no @", () => {
     assertEquals(namesOf(ANNA), { name: "Anna", username: "anna" });

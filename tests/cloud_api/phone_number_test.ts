@@ -37,7 +37,7 @@ describe("WhatsAppPhoneNumber", () => {
       const refused: [object, string][] = [
         [{ verifyToken: "v" }, 'The "callbackUrl" is undefined instead of a text'],
         [{ callbackUrl: "ftp://x/", verifyToken: "v" }, "a URL that begins with https:// is wanted"],
-        [{ callbackUrl: "https://x/" }, 'The setting "verifyToken" is undefined'],
+        [{ callbackUrl: "https://x/" }, 'The option "verifyToken" is missing'],
         [{ url: "https://x/", verifyToken: "v" }, 'use "callbackUrl"'],
       ];
       for (const [options, message] of refused) {

@@ -30,6 +30,15 @@ describe("simulateNotification", () => {
     }
   });
 
+  it("takes members of the message", () => {
+    const context = { id: "wamid.MENU", from: "15550000000" };
+    const interactive = { type: "list_reply", list_reply: { id: "row-7", title: "Seven" } };
+    const { json, id } = simulateNotification(0, { type: "interactive", message: { context, interactive } });
+    const [record] = parseNotification(json).records;
+    assert(record?.kind === "message" && record.type === "interactive");
+    assertEquals([record.id, record.interactive.id, record.context?.messageId], [id, "row-7", "wamid.MENU"]);
+  });
+
   it("takes phone number id and time", () => {
     const { json } = simulateNotification(0, { type: "text", phoneNumberId: "42", time: new Date(5000) });
     const [record] = parseNotification(json).records;

@@ -75,6 +75,7 @@ describe("statusKey", () => {
       payment("captured", { id: "1" }),
       payment("captured", { id: "2" }),
       payment("captured", { id: "2", status: "success" }),
+      payment("captured", { id: "2", status: "success", pgTransactionId: "p" }),
       payment("captured", { id: "2", status: "success", refunds: [{ id: "r", status: "pending" }] }),
       payment("captured", { id: "2", status: "success", refunds: [{ id: "r", status: "completed" }] }),
     ].map(statusKey);

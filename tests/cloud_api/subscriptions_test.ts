@@ -22,7 +22,8 @@ describe("subscribeApp()", () => {
       const refused: [object, string][] = [
         [{ ...CALLBACK, callbackUrl: "http://hooks.example.com/" }, "a URL that begins with https:// is wanted"],
         [{ ...CALLBACK, callbackUrl: `https://x/${"a".repeat(191)}` }, 'The "callbackUrl" has 201 characters'],
-        [{ callbackUrl: CALLBACK.callbackUrl }, 'The setting "verifyToken" is undefined'],
+        [{ callbackUrl: CALLBACK.callbackUrl }, 'The option "verifyToken" is missing: "callbackUrl" wants'],
+        [{ ...CALLBACK, verifyToken: ["a"] } as object, '"verifyToken" is of the type object instead of a string'],
         [{ ...CALLBACK, verifyToken: "" }, 'The setting "verifyToken" is empty'],
         [{ verifyToken: "verify" }, 'The option "verifyToken" wants "callbackUrl" beside it'],
         [{ override_callback_uri: "https://x/" }, 'use "callbackUrl"'],
@@ -80,7 +81,7 @@ describe("subscribeWebhook()", () => {
   it("refuses what cannot be an app or fields, before it calls", () =>
     withGraph(() => ({ json: {} }), async (api, { requests }) => {
       await assertRejects(() => api.subscribeWebhook("7/7", CALLBACK), OptionError, 'The appId is "7/7": not an id');
-      await assertRejects(() => api.webhookSubscriptions(""), OptionError, 'The appId is "": not an id');
+      await assertRejects(() => api.webhookSubscriptions(""), OptionError, "The appId is missing, or empty");
       const none = () => api.subscribeWebhook("77", { ...CALLBACK, fields: [] });
       await assertRejects(none, OptionError, 'The option "fields" wants an array');
       assertEquals(requests.length, 0);

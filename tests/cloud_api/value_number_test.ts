@@ -30,6 +30,14 @@ describe("phoneNumberIdOf", () => {
     }
   });
 
+  it("takes an alert as about the number that it names", () => {
+    const alert = { entity_type: "PHONE_NUMBER", entity_id: "1" };
+    for (const value of [alert, { ...alert, metadata: ONE }]) assertEquals(idOf(value), "1");
+    for (const other of [{ entity_type: "BUSINESS" }, { entity_type: null }, { entity_id: 1 }, { metadata: TWO }]) {
+      assertEquals(idOf({ ...alert, ...other }), undefined);
+    }
+  });
+
   it("finds none if there are two, or one that cannot be read", () => {
     for (
       const value of [

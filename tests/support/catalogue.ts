@@ -1,6 +1,7 @@
 /**
  * Random notifications from the whole catalogue of the Cloud API: all types, lists and fields, unknown members at every
- * level, lists that are `null`, numbers beyond 2^53. Nearly every value is another, so that it can be found again.
+ * level, members of another type, lists that are `null`, numbers beyond 2^53. Nearly every value is another, so that it
+ * can be found again.
  */
 
 import { isObject, type JsonObject } from "../../cloud_api/json.ts";
@@ -134,6 +135,12 @@ export class Catalogue {
     return Object.fromEntries(this.#chance(2) ? [...known, ...added] : [...added, ...known]);
   }
 
+  /** Gives some known members a value of another type. */
+  #distorted(members: JsonObject): JsonObject {
+    const entries = Object.entries(members);
+    return Object.fromEntries(entries.map(([key, value]) => [key, this.#chance(20) ? this.#unknown(1) : value]));
+  }
+
   #unknown(depth: number): unknown {
     switch (this.#random.int(depth > 2 ? 5 : 8)) {
       case 0:
@@ -168,7 +175,8 @@ export class Catalogue {
     }
     const changes = this.#some(1, 3, () => this.#change());
     const more = this.#chance(12) ? { changed_fields: [this.#word()] } : {};
-    return this.#withUnknown({ id, ...this.#optional({ time: this.#time() }), changes, ...more });
+    const head = this.#distorted({ id, ...this.#optional({ time: this.#time() }) });
+    return this.#withUnknown({ ...head, changes, ...more });
   }
 
   #digits(): string {
@@ -193,17 +201,18 @@ export class Catalogue {
   }
 
   #base(): JsonObject {
-    return { messaging_product: "whatsapp", metadata: this.#withUnknown(this.#metadata) };
+    const metadata = this.#withUnknown(this.#distorted(this.#metadata));
+    return this.#distorted({ messaging_product: "whatsapp", metadata });
   }
 
   #people(): Person[] {
     return this.#some(1, 3, () => {
       const [phone, userId] = [`4917${1_000_000 + ++this.#count}`, `DE.${++this.#count}`];
       const profile = this.#withUnknown(this.#optional({ name: this.#word(), username: `@${this.#word()}` }));
-      const contact = this.#withUnknown({
+      const contact = this.#withUnknown(this.#distorted({
         ...this.#optional({ profile, parent_user_id: this.#word(), identity_key_hash: this.#word() }),
-        ...this.#random.pick([{ wa_id: phone }, { wa_id: phone, user_id: userId }, { user_id: userId }]),
-      });
+        ...this.#random.pick<JsonObject>([{ wa_id: phone }, { wa_id: phone, user_id: userId }, { user_id: userId }]),
+      }));
       const from = this.#random.pick<JsonObject>([
         { from: phone },
         { from: `+${phone}` },
@@ -221,7 +230,7 @@ export class Catalogue {
     const contacts = people.filter(() => !this.#chance(4)).map(({ contact }) => contact).reverse();
     return contacts.length === 0
       ? this.#random.pick<JsonObject>([{}, { contacts: null }, { contacts: [] }])
-      : { contacts };
+      : this.#distorted({ contacts });
   }
 
   // ---- Messages and statuses ---------------------------------------------------------------------------------------
@@ -229,8 +238,10 @@ export class Catalogue {
   #messages(): [string, JsonObject] {
     const people = this.#people();
     const lists = this.#lists(people);
-    const conversation_context = { type: "summary", summary: { text: this.#word() }, ...this.#withUnknown({}) };
-    const more = this.#chance(4) ? { conversation_context } : {};
+    const conversation_context = this.#withUnknown(
+      this.#distorted({ type: "summary", summary: { text: this.#word() } }),
+    );
+    const more = this.#chance(4) ? this.#distorted({ conversation_context }) : {};
     return ["messages", this.#withUnknown({ ...this.#base(), ...this.#contacts(people), ...lists, ...more })];
   }
 
@@ -488,18 +499,22 @@ export class Catalogue {
   }
 
   #chunk(people: Person[]): JsonObject {
-    const metadata = this.#withUnknown({ phase: 1, chunk_order: this.#number(), progress: 55 });
+    const metadata = this.#withUnknown(this.#distorted({ phase: 1, chunk_order: this.#number(), progress: 55 }));
     const threads = this.#some(0, 2, () => this.#thread(this.#random.pick(people)));
-    return this.#withUnknown({ metadata, threads, ...(this.#chance(3) ? { errors: this.#errors() } : {}) });
+    return this.#withUnknown({
+      ...this.#distorted({ metadata }),
+      threads,
+      ...(this.#chance(3) ? { errors: this.#errors() } : {}),
+    });
   }
 
   #thread(person: Person): JsonObject {
     const messages = this.#some(0, 2, () => this.#pastMessage(person));
     this.#counted("history", messages.length);
     const ids = { user_id: person.userId, parent_user_id: this.#word(), username: `@${this.#word()}` };
-    const context = this.#withUnknown(this.#chance(2) ? ids : { ...ids, wa_id: person.phone });
-    if (this.#chance(2)) return this.#withUnknown({ context, messages });
-    return this.#withUnknown({ id: person.phone, messages });
+    const context = this.#withUnknown(this.#distorted(this.#chance(2) ? ids : { ...ids, wa_id: person.phone }));
+    if (this.#chance(2)) return this.#withUnknown({ ...this.#distorted({ context }), messages });
+    return this.#withUnknown({ ...this.#distorted({ id: person.phone }), messages });
   }
 
   #pastMessage(person: Person): JsonObject {

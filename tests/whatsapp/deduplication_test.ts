@@ -144,6 +144,9 @@ const distinct: [what: string, ...changes: object[]][] = [
     statuses({ ...PAYMENT, payment: null }),
     statuses(refunded("pending")),
     statuses(refunded("completed")),
+    statuses({ ...PAYMENT, payment: { ...PAYMENT.payment, refunds: [{ id: "r", status: "failed" }] } }),
+    statuses({ ...PAYMENT, payment: { reference_id: "order-1", refunds: [{ id: "r", status: "failed" }] } }),
+    statuses({ ...PAYMENT, payment: { reference_id: "order-1", transaction: { id: "tx-1", pg_transaction_id: "p" } } }),
     standby({ statuses: [PAYMENT] }),
   ],
   [

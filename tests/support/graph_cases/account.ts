@@ -352,7 +352,7 @@ export const CASES: readonly GraphCase[] = [
       { phone: "4917012345", raw: { messaging_product: "whatsapp", wa_id: "4917012345" } },
       { userId: USER, raw: { wa_id: "", user_id: USER } },
     ],
-    errors: [[400, 139102], [400, 139103]],
+    errors: [[400, 139102]],
   },
   {
     method: "blockedUsers.block",
