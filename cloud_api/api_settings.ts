@@ -9,6 +9,7 @@ import { quote, redactUrl } from "../base/error_text.ts";
 import { OptionError } from "../base/errors.ts";
 import { assertToken } from "../base/secrets.ts";
 import { type Complete, FieldsReader, type SettingsTable } from "../base/settings.ts";
+import { isFieldContent } from "../base/token.ts";
 
 /** Options of a {@linkcode WhatsAppApi}. */
 export interface WhatsAppApiOptions {
@@ -98,7 +99,7 @@ export const API_SETTINGS: SettingsTable<WhatsAppApiSettings> = {
   maxRetries: { kind: "number", unit: "count", default: 4 },
   retryDelay: { kind: "number", unit: "ms", default: 500 },
   fetch: { kind: "function", default: (...args: Parameters<typeof fetch>) => fetch(...args) },
-  userAgent: { kind: "string", default: "tackline-websocket" },
+  userAgent: { kind: "string", default: "tackline-websocket", check: assertUserAgent },
   pairLimit: { kind: "boolean", default: false },
   messagesPerSecond: { kind: "number", unit: "count", default: 0 },
   maxQueuedMessages: { kind: "number", unit: "count", default: 10_000 },
@@ -148,9 +149,15 @@ function isNumber(text: string): boolean {
   return text !== "" && [...text].every((digit) => digit >= "0" && digit <= "9");
 }
 
+function assertUserAgent(userAgent: string): void {
+  if (userAgent.trim() !== "" && isFieldContent(userAgent)) return;
+  throw new OptionError(`The option "userAgent" is ${quote(userAgent)}: not the value of a header field`);
+}
+
 function assertBaseUrl(baseUrl: string): void {
-  if (!URL.canParse(baseUrl)) {
-    throw new OptionError(`The option "baseUrl" is ${quote(redactUrl(baseUrl))}: not a URL`);
+  const isUrl = URL.canParse(baseUrl) && baseUrl.trim() === baseUrl;
+  if (!isUrl || !["http:", "https:"].includes(new URL(baseUrl).protocol)) {
+    throw new OptionError(`The option "baseUrl" is ${quote(redactUrl(baseUrl))}: not an https: URL`);
   }
   const { username, password, search, hash } = new URL(baseUrl);
   if (username + password + search + hash === "") return;

@@ -63,12 +63,46 @@ export interface SendPlace {
 type Waiter = () => void;
 
 /**
+ * Items in order, from the first of which one after the other is taken. One iterator serves for all of them: each new
+ * one would pass the places of all items that were taken before.
+ */
+class Line<Item> {
+  readonly #items = new Set<Item>();
+  #iterator: Iterator<Item> | undefined;
+
+  get size(): number {
+    return this.#items.size;
+  }
+
+  /** Adds an item at the end, if it is none of the line. */
+  add(item: Item): void {
+    this.#items.add(item);
+  }
+
+  delete(item: Item): void {
+    this.#items.delete(item);
+  }
+
+  /** Takes the first item. */
+  shift(): Item | undefined {
+    if (this.#items.size === 0) return undefined;
+    let next = this.#iterator?.next();
+    if (next === undefined || next.done) {
+      this.#iterator = this.#items.values();
+      next = this.#iterator.next();
+    }
+    this.#items.delete(next.value!);
+    return next.value;
+  }
+}
+
+/**
  * Messages to one recipient. Meta lets one pass in 6 s, or up to 45 at once; these borrow from the time after them
  * (https://developers.facebook.com/docs/whatsapp/cloud-api/overview#pair-rate-limits).
  */
 class Lane {
   /** Messages that wait, in order. */
-  readonly waiters = new Set<Waiter>();
+  readonly waiters = new Line<Waiter>();
   /** Messages that were handed to the API: it may still refuse the recipient. */
   sending = 0;
   #start = -Infinity;
@@ -108,8 +142,10 @@ export class SendQueue {
   readonly #settings: SendQueueSettings;
   /** Recipients that had a message lately. */
   readonly #lanes = new Map<string, Lane>();
+  /** Recipient that is looked at next, to forget it. */
+  #hand: Iterator<Lane> = this.#lanes.values();
   /** Recipients with messages that only the limit of the number holds back: each has one message in its turn. */
-  readonly #ready = new Set<Lane>();
+  readonly #ready = new Line<Lane>();
   /** Times of the last messages, as many as a second may have; the oldest one is at the offset. */
   readonly #times: number[] = [];
   #offset = 0;
@@ -176,15 +212,15 @@ export class SendQueue {
     return lane;
   }
 
-  /** Looks at two old lanes for each new one, so that those without use do not add up. */
+  /** Looks at two lanes for each new one, one after the other, so that those without use do not add up. */
   #forgetOldest(): void {
-    const now = this.#settings.clock.now();
-    let looked = 0;
-    for (const [recipient, lane] of this.#lanes) {
-      if (looked++ === 2) return;
-      this.#lanes.delete(recipient);
-      const isNeeded = lane.waiters.size + lane.sending > 0 || (this.#settings.pairLimit && lane.clearAt > now);
-      if (isNeeded) this.#lanes.set(recipient, lane);
+    const { pairLimit, clock } = this.#settings;
+    const now = clock.now();
+    for (let looked = 0; looked < 2; looked++) {
+      const { done, value: lane } = this.#hand.next();
+      if (done) return void (this.#hand = this.#lanes.values());
+      const isNeeded = lane.waiters.size + lane.sending > 0 || (pairLimit && lane.clearAt > now);
+      if (!isNeeded) this.#lanes.delete(lane.recipient);
     }
   }
 
@@ -257,8 +293,7 @@ export class SendQueue {
   #drain(): void {
     const { clock } = this.#settings;
     const now = clock.now();
-    // A recipient with more messages is put behind the others, and visited again.
-    for (const lane of this.#ready) {
+    while (this.#ready.size > 0) {
       const next = this.#numberFreeAt();
       if (next > now) {
         this.#cancelTimer ??= clock.after(next - now, () => {
@@ -267,19 +302,17 @@ export class SendQueue {
         });
         return;
       }
-      this.#ready.delete(lane);
+      const lane = this.#ready.shift()!;
       // The API may have refused the recipient meanwhile.
       if (this.#nextAt(lane, now) <= now) this.#letGo(lane, now);
+      // With more messages it is put behind the others.
       this.#schedule(lane);
     }
   }
 
   #letGo(lane: Lane, now: number): void {
-    for (const waiter of lane.waiters) {
-      lane.waiters.delete(waiter);
-      this.#count(lane, now);
-      return waiter();
-    }
+    this.#count(lane, now);
+    lane.waiters.shift()?.();
   }
 
   /**

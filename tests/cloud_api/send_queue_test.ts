@@ -280,6 +280,21 @@ describe("SendQueue with messages that wait", () => {
     assertEquals([rig.failed.length, rig.queue.state.waiting, rig.clock.pending], [9999, 0, 0]);
   });
 
+  it("takes a time that grows with the number of recipients", async () => {
+    const rig = new Rig({ pairLimit: true, messagesPerSecond: 10_000, maxQueuedMessages: 1_000_000 });
+    const start = performance.now();
+    for (let at = 0; at < 150_000; at++) {
+      rig.queue.enter(`r${at}`).then((place) => {
+        rig.left.push(["", 0]);
+        place.leave();
+      });
+    }
+    await rig.advance(15_000, 1000);
+    assertEquals(rig.left.length, 150_000);
+    // It grew with the square of their number when each recipient passed the places of those looked at before.
+    assert(performance.now() - start < 20_000, `${performance.now() - start} ms`);
+  });
+
   it("leaves no listener at the signal of a program", async () => {
     const rig = new Rig({ messagesPerSecond: 1 });
     const { signal } = new AbortController();
