@@ -7,22 +7,54 @@
 
 import { describe } from "./errors.ts";
 
-/** Parts of the code or the message, and the text for them. The first that fits counts. */
-const REASONS: readonly (readonly [marks: readonly string[], text: string])[] = [
-  [["ECONNREFUSED", "Connection refused"], "nothing accepts connections there (ECONNREFUSED)"],
-  [["ENOTFOUND", "failed to lookup address information"], "the host name is not known (ENOTFOUND)"],
-  [
-    ["ECONNRESET", "reset by peer", "connection closed before message completed"],
-    "the server has ended the connection without an answer",
-  ],
-  [
-    ["UnknownIssuer", "UNABLE_TO_VERIFY_LEAF_SIGNATURE", "UNABLE_TO_GET_ISSUER_CERT", "SELF_SIGNED_CERT"],
-    "the certificate of the server is not trusted: name the file of its authority in the environment variable " +
-    "DENO_CERT (Deno) or NODE_EXTRA_CA_CERTS (Bun)",
-  ],
-  [["not valid for name", "ALTNAME_INVALID"], "the certificate of the server is for other names"],
-  [["certificate expired", "CERT_HAS_EXPIRED"], "the certificate of the server has expired"],
-  [["InvalidContentType", "EPROTO", "WRONG_VERSION"], 'the server does not speak TLS on this port: use "http:"'],
+/** A failure that is known. */
+interface Reason {
+  /** Parts of the code or the message. */
+  readonly marks: readonly string[];
+  /** The text for them. */
+  readonly text: string;
+  /** There was no connection yet, so nothing of the request has left. */
+  readonly isBeforeRequest: boolean;
+}
+
+/** The first one that fits counts. */
+const REASONS: readonly Reason[] = [
+  {
+    marks: ["ECONNREFUSED", "Connection refused"],
+    text: "nothing accepts connections there (ECONNREFUSED)",
+    isBeforeRequest: true,
+  },
+  {
+    marks: ["ENOTFOUND", "failed to lookup address information"],
+    text: "the host name is not known (ENOTFOUND)",
+    isBeforeRequest: true,
+  },
+  {
+    marks: ["ECONNRESET", "reset by peer", "connection closed before message completed"],
+    text: "the server has ended the connection without an answer",
+    isBeforeRequest: false,
+  },
+  {
+    marks: ["UnknownIssuer", "UNABLE_TO_VERIFY_LEAF_SIGNATURE", "UNABLE_TO_GET_ISSUER_CERT", "SELF_SIGNED_CERT"],
+    text: "the certificate of the server is not trusted: name the file of its authority in the environment variable " +
+      "DENO_CERT (Deno) or NODE_EXTRA_CA_CERTS (Bun)",
+    isBeforeRequest: true,
+  },
+  {
+    marks: ["not valid for name", "ALTNAME_INVALID"],
+    text: "the certificate of the server is for other names",
+    isBeforeRequest: true,
+  },
+  {
+    marks: ["certificate expired", "CERT_HAS_EXPIRED"],
+    text: "the certificate of the server has expired",
+    isBeforeRequest: true,
+  },
+  {
+    marks: ["InvalidContentType", "EPROTO", "WRONG_VERSION"],
+    text: 'the server does not speak TLS on this port: use "http:"',
+    isBeforeRequest: false,
+  },
 ];
 
 /** What Deno writes before the reason, behind the URL. */
@@ -35,11 +67,26 @@ const BEFORE_REASON = "client error (Connect): ";
  * @returns The reason, without the URL; the text of the runtime if it is not known.
  */
 export function fetchFailureText(error: unknown): string {
+  const { text, known } = read(error);
+  if (known !== undefined) return known.text;
+  const start = text.indexOf(BEFORE_REASON);
+  return start === -1 ? text : text.slice(start + BEFORE_REASON.length);
+}
+
+/**
+ * Tells whether `fetch` failed before it had a connection.
+ *
+ * @param error What it threw.
+ * @returns `true` if nothing of the request has left; `false` if the server may have got it.
+ */
+export function failedBeforeRequest(error: unknown): boolean {
+  return read(error).known?.isBeforeRequest ?? false;
+}
+
+function read(error: unknown): { text: string; known: Reason | undefined } {
   const reason = error instanceof TypeError && error.cause instanceof Error ? error.cause : error;
   const code = reason instanceof Error && "code" in reason ? String(reason.code) : "";
   const text = describe(reason);
-  const known = REASONS.find(([marks]) => marks.some((mark) => code.includes(mark) || text.includes(mark)));
-  if (known !== undefined) return known[1];
-  const start = text.indexOf(BEFORE_REASON);
-  return start === -1 ? text : text.slice(start + BEFORE_REASON.length);
+  const known = REASONS.find(({ marks }) => marks.some((mark) => code.includes(mark) || text.includes(mark)));
+  return { text, known };
 }

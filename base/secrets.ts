@@ -104,9 +104,11 @@ function faultOf(secret: string): string | undefined {
  *
  * @param name The setting.
  * @param token The token.
- * @throws {OptionError} If it is empty, or has a character that a header field cannot hold.
+ * @throws {OptionError} If it is no text, empty, or has a character that a header field cannot hold.
  */
 export function assertToken(name: string, token: string): void {
+  const given: unknown = token;
+  if (typeof given !== "string") throw new OptionError(`The setting "${name}" is ${kindOf(given)} instead of a string`);
   assertSecrets(name, token);
   if (!isFieldValue(token)) throw new OptionError(`The setting "${name}" has a character that is not allowed`);
 }

@@ -10,6 +10,14 @@ import { quote, redactUrl } from "../base/error_text.ts";
 import { isLoopback } from "../base/loopback.ts";
 import type { WhatsAppApiOptions } from "../cloud_api/api_settings.ts";
 
+/** Remedies for flags that would show the access token. */
+export const TOKEN_REMEDIES: Readonly<Record<string, string>> = Object.fromEntries(
+  ["--token", "--access-token"].map((flag) => [
+    flag,
+    "; the access token comes from WHATSAPP_ACCESS_TOKEN only: other users see command lines",
+  ]),
+);
+
 /** Flags of each command that calls the API. */
 export const API_FLAGS = {
   "phone-number-id": { type: "string" },

@@ -6,7 +6,7 @@
 
 import { randomBytes } from "node:crypto";
 import { certificateFault } from "./callback_certificate.ts";
-import type { SetupReport } from "./setup_report.ts";
+import { hideSecrets, type SetupReport } from "./setup_report.ts";
 import { VERSION } from "./version.ts";
 import { systemClock } from "../base/clock.ts";
 import { quote, redactUrl } from "../base/error_text.ts";
@@ -62,7 +62,7 @@ export async function checkCallback(callback: Callback, report: SetupReport): Pr
 }
 
 /** @returns `false` if no request reaches the server. */
-async function verify({ url, verifyToken, signal }: Callback, report: SetupReport): Promise<boolean> {
+async function verify({ url, verifyToken, appSecret, signal }: Callback, report: SetupReport): Promise<boolean> {
   const challenge = String(randomBytes(4).readUInt32BE());
   const asked = new URL(url);
   asked.searchParams.set("hub.mode", "subscribe");
@@ -78,11 +78,13 @@ async function verify({ url, verifyToken, signal }: Callback, report: SetupRepor
     return true;
   }
   const { status, text } = answer;
+  // Hidden before the text is cut: half a secret would not be recognised.
+  const shown = { ...answer, text: hideSecrets(text, [verifyToken, appSecret]) };
   if (status === 200 && text === challenge) {
     report.add("verification", "ok", `${redactUrl(url)} answers Meta's GET with the challenge`);
     return true;
   }
-  const [what, remedy] = verificationFault(answer, challenge);
+  const [what, remedy] = verificationFault(shown, challenge);
   report.add("verification", "wrong", `${redactUrl(url)} ${what}`, remedy);
   return status === 403;
 }

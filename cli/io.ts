@@ -77,6 +77,7 @@ export class UsageError extends Error {
  * @param args The arguments after the command.
  * @param options The flags.
  * @param positionals Names of the other arguments; no more than these are allowed.
+ * @param remedies Remedies for flags that do not exist, behind the error about them.
  * @returns Flags and other arguments.
  * @throws {UsageError} If the command line is wrong.
  */
@@ -84,12 +85,13 @@ export function parseCommandLine<const Options extends NonNullable<ParseArgsConf
   args: readonly string[],
   options: Options,
   positionals: readonly string[],
+  remedies: Readonly<Record<string, string>> = {},
 ): ReturnType<typeof parseArgs<{ options: Options; allowPositionals: true; strict: true }>> {
   let parsed;
   try {
     parsed = parseArgs({ args: [...args], options, allowPositionals: true, strict: true });
   } catch (error) {
-    throw new UsageError(unknownFlag(args, options) ?? describe(error));
+    throw new UsageError(unknownFlag(args, options, remedies) ?? describe(error));
   }
   if (parsed.positionals.length > positionals.length) {
     throw new UsageError(`Too many arguments: "${parsed.positionals[positionals.length]}"`);
@@ -98,13 +100,17 @@ export function parseCommandLine<const Options extends NonNullable<ParseArgsConf
 }
 
 /** The runtimes name an unknown flag each in its own words, and suggest none. */
-function unknownFlag(args: readonly string[], options: object): string | undefined {
+function unknownFlag(
+  args: readonly string[],
+  options: object,
+  remedies: Readonly<Record<string, string>>,
+): string | undefined {
   for (const arg of args) {
     if (arg === "--") return undefined;
     const flag = arg.split("=")[0]!;
     if (!flag.startsWith("--") || Object.hasOwn(options, flag.slice(2))) continue;
     const similar = didYouMean(flag, Object.keys(options).map((name) => `--${name}`));
-    return `There is no flag "${flag}"${similar}`;
+    return `There is no flag "${flag}"${similar || (remedies[flag] ?? "")}`;
   }
   return undefined;
 }
@@ -123,6 +129,24 @@ export function parseNumber(name: string, text: string | undefined, range: [numb
   const value = Number(text);
   if (text.trim() !== "" && value >= range[0] && value <= range[1]) return value;
   throw new UsageError(`--${name} is "${text}": not a number from ${range[0]} to ${range[1]}`);
+}
+
+/**
+ * Writes a value as one line of JSON, for programs and for the terminals of people: `JSON.stringify` leaves characters
+ * that a terminal obeys as they are, beyond those of ASCII.
+ *
+ * @param value The value.
+ * @returns JSON of the same value.
+ */
+export function jsonLine(value: unknown): string {
+  const json = JSON.stringify(value);
+  if (printable(json) === json) return json;
+  let safe = "";
+  for (const char of json) {
+    // None of them is beyond 16 bits.
+    safe += printable(char) === char ? char : `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`;
+  }
+  return safe;
 }
 
 /** Sources of a secret: a flag, or else a variable of the environment. */

@@ -6,19 +6,22 @@
 
 import { readFileSync, statSync } from "node:fs";
 import { basename } from "node:path";
-import { API_FLAGS, API_HELP, apiAccess, required, withFlags } from "./api_access.ts";
+import { API_FLAGS, API_HELP, apiAccess, required, TOKEN_REMEDIES, withFlags } from "./api_access.ts";
 import { type ApiProblem, explainApiError, problemLines } from "./api_remedies.ts";
 import { dryFetch } from "./dry_run.ts";
-import { type CliIo, ExitCode, parseCommandLine, UsageError } from "./io.ts";
+import { type CliIo, ExitCode, jsonLine, parseCommandLine, UsageError } from "./io.ts";
 import { withoutSecrets } from "./setup_report.ts";
 import { templateValues } from "./template_params.ts";
+import { quote } from "../base/error_text.ts";
 import { describe, OptionError } from "../base/errors.ts";
+import { failedBeforeRequest } from "../base/fetch_failure.ts";
 import { didYouMean } from "../base/did_you_mean.ts";
 import { printable } from "../base/log.ts";
 import { WhatsAppApi } from "../cloud_api/api.ts";
 import { kindOf, type MediaKind, typeOfName } from "../cloud_api/media_types.ts";
 import { WhatsAppApiError } from "../cloud_api/api_error.ts";
 import type { SendOptions, SentMessage } from "../cloud_api/calls.ts";
+import { isUserId, phoneNumber } from "../cloud_api/recipient.ts";
 
 /** Output of `send --help`. */
 export const SEND_HELP: string = `send: send a message
@@ -77,6 +80,12 @@ const FLAGS_OF: Readonly<Record<string, readonly (keyof Values)[]>> = {
   file: ["as", "mime-type", "caption"],
 };
 
+const REMEDIES: Readonly<Record<string, string>> = {
+  ...TOKEN_REMEDIES,
+  "--to": "; the recipient comes first, without a flag",
+  "--text": "; the text comes behind the recipient, without a flag",
+};
+
 /** Placeholder that no request shows: a dry run sends nothing. */
 const NO_TOKEN = "none: a dry run";
 const WHERE_TOKEN = "Business settings > Users > System users > Generate token, or API Setup for a try";
@@ -91,13 +100,14 @@ const WHERE_NUMBER = "API Setup in the App Dashboard shows the phone number id";
  * @throws {UsageError} If the command line is wrong.
  */
 export async function send(args: readonly string[], io: CliIo): Promise<number> {
-  const { values, positionals } = parseCommandLine(args, FLAGS, ["to", "text"]);
+  const { values, positionals } = parseCommandLine(args, FLAGS, ["to", "text"], REMEDIES);
   if (values.help) {
     io.out(SEND_HELP);
     return ExitCode.Success;
   }
   const [to, text] = positionals;
   if (to === undefined) throw new UsageError("The recipient is missing");
+  assertRecipient(to);
   const { accessToken, phoneNumberId, options } = apiAccess(values, io.env);
   const safe = withoutSecrets(io, [accessToken]);
   const api = makeApi({
@@ -112,6 +122,13 @@ export async function send(args: readonly string[], io: CliIo): Promise<number> 
   });
   const sender = await senderOf(to, text, values, io);
   return await run(api, sender, values, safe);
+}
+
+/** The API takes groups and messages too, which a command line does not. */
+function assertRecipient(to: string): void {
+  if (phoneNumber(to) !== undefined || isUserId(to)) return;
+  const forms = "a phone number with its country code, or a user id such as US.13491208655302741918";
+  throw new UsageError(`The recipient is ${quote(to)} instead of ${forms}; it comes first, and the text behind it`);
 }
 
 function makeApi(options: ConstructorParameters<typeof WhatsAppApi>[0]): WhatsAppApi {
@@ -143,23 +160,23 @@ async function run(api: WhatsAppApi, sender: Sender, values: Values, io: CliIo):
 }
 
 function printSent(sent: SentMessage, asJson: boolean, io: CliIo): void {
-  if (asJson) return io.out(JSON.stringify({ ok: true, ...sent }));
+  if (asJson) return io.out(jsonLine({ ok: true, ...sent }));
   const { id, recipientId, status } = sent;
   const to = recipientId === undefined ? "" : ` for ${recipientId}`;
   io.out(printable(`Accepted${to}: ${id}${status === undefined || status === "accepted" ? "" : ` (${status})`}`));
 }
 
 function printProblem(problem: ApiProblem, mayBeSent: boolean, asJson: boolean, io: CliIo): void {
-  if (asJson) return io.out(JSON.stringify({ ok: false, mayBeSent, error: problem }));
+  if (asJson) return io.out(jsonLine({ ok: false, mayBeSent, error: problem }));
   const [first, ...more] = problemLines(problem).map(printable);
   const outcome = mayBeSent ? "Not confirmed, so it may have been sent." : "Not sent.";
   for (const line of [`${outcome} ${first}`, ...more]) io.err(`${line}\n`);
 }
 
-/** Without an answer, or with one that cannot be read, the API may have got the message. */
+/** The API may have got the message if there was a connection, and no answer that can be read. */
 function mayBeSent(error: unknown): boolean {
-  return !(error instanceof WhatsAppApiError) || error.code === "ERR_API_UNREACHABLE" ||
-    error.code === "ERR_API_ANSWER";
+  if (!(error instanceof WhatsAppApiError) || error.code === "ERR_API_ANSWER") return true;
+  return error.code === "ERR_API_UNREACHABLE" && !failedBeforeRequest(error.cause);
 }
 
 /** Reads what is to be sent, before anything is. */

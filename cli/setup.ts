@@ -4,7 +4,7 @@
  * @module
  */
 
-import { API_FLAGS, API_HELP, type ApiAccess, apiAccess, withFlags } from "./api_access.ts";
+import { API_FLAGS, API_HELP, type ApiAccess, apiAccess, TOKEN_REMEDIES, withFlags } from "./api_access.ts";
 import { checkCallback } from "./callback_check.ts";
 import { type CliIo, ExitCode, parseCommandLine, secretsFrom, UsageError } from "./io.ts";
 import { MetaChecks } from "./meta_checks.ts";
@@ -55,7 +55,7 @@ const CALLS = { requestTimeout: 15_000, maxRetries: 1 };
  * @throws {UsageError} If the command line is wrong.
  */
 export async function setup(args: readonly string[], io: CliIo): Promise<number> {
-  const { values } = parseCommandLine(args, FLAGS, []);
+  const { values } = parseCommandLine(args, FLAGS, [], TOKEN_REMEDIES);
   if (values.help) {
     io.out(SETUP_HELP);
     return ExitCode.Success;

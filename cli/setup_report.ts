@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { CliIo } from "./io.ts";
+import { type CliIo, jsonLine } from "./io.ts";
 import { printable } from "../base/log.ts";
 
 /**
@@ -80,7 +80,7 @@ export class SetupReport {
   /** Prints how many findings are wrong. */
   end(): void {
     const { findings, wrong } = this;
-    if (this.#asJson) return this.#io.out(JSON.stringify({ ok: wrong === 0, findings }));
+    if (this.#asJson) return this.#io.out(jsonLine({ ok: wrong === 0, findings }));
     this.#io.out(wrong === 0 ? "Nothing is wrong." : `${wrong} of ${findings.length} checks found something wrong.`);
   }
 }
@@ -91,16 +91,31 @@ function linesOf({ check, state, text, remedy }: Finding): string[] {
 }
 
 /**
+ * Hides secrets in a text, also as they are written in a URL, in a form, or in JSON.
+ *
+ * @param text The text.
+ * @param secrets The secrets; those of less than 8 characters stay, since they would be found in words.
+ * @returns The text without them.
+ */
+export function hideSecrets(text: string, secrets: readonly (string | undefined)[]): string {
+  for (const secret of secrets) {
+    if (secret === undefined || secret.length < 8) continue;
+    const inForm = new URLSearchParams({ "": secret }).toString().slice(1);
+    const forms = [secret, encodeURIComponent(secret), inForm, JSON.stringify(secret).slice(1, -1)];
+    for (const form of forms) text = text.replaceAll(form, "…");
+  }
+  return text;
+}
+
+/**
  * Hides secrets in all that is printed: Meta's errors quote malformed tokens, and a callback may echo what it got.
  *
  * @param io The environment.
- * @param secrets The secrets; those of less than 8 characters stay, since they would be found in words.
+ * @param secrets The secrets.
  * @returns The environment with other outputs.
  */
 export function withoutSecrets(io: CliIo, secrets: readonly (string | undefined)[]): CliIo {
-  const hidden = secrets.filter((secret) => secret !== undefined && secret.length >= 8)
-    .flatMap((secret) => [secret!, encodeURIComponent(secret!), JSON.stringify(secret).slice(1, -1)]);
-  const hide = (text: string): string => hidden.reduce((text, secret) => text.replaceAll(secret, "…"), text);
+  const hide = (text: string): string => hideSecrets(text, secrets);
   const { input } = io;
   return {
     ...(input === undefined ? {} : { input: () => input.call(io) }),

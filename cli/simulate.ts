@@ -4,7 +4,16 @@
  * @module
  */
 
-import { type CliIo, ExitCode, parseCommandLine, parseNumber, secretFrom, secretsFrom, UsageError } from "./io.ts";
+import {
+  type CliIo,
+  ExitCode,
+  jsonLine,
+  parseCommandLine,
+  parseNumber,
+  secretFrom,
+  secretsFrom,
+  UsageError,
+} from "./io.ts";
 import { printable } from "../base/log.ts";
 import { describe } from "../base/errors.ts";
 import { quote, redactUrl } from "../base/error_text.ts";
@@ -226,7 +235,7 @@ function printReport(
     ...(receivers > 0 ? { receivers, missing, toReceiver: of(times) } : {}),
     ...(firstFailure === undefined ? {} : { firstFailure }),
   };
-  if (asJson) return io.out(JSON.stringify(result));
+  if (asJson) return io.out(jsonLine(result));
   const show = ({ p50, p99, max }: Record<string, number>): string =>
     Number.isNaN(p50) ? "–" : `p50 ${p50} ms, p99 ${p99} ms, max ${max} ms`;
   io.out(

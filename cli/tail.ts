@@ -8,6 +8,7 @@ import {
   type CliIo,
   describeRecord,
   ExitCode,
+  jsonLine,
   parseCommandLine,
   parseNumber,
   secretFrom,
@@ -261,12 +262,12 @@ function print(notification: WhatsAppNotification, values: CommonValues, io: Cli
   const { seq, signature, receivedAt, raw, records } = notification;
   if (values.raw) {
     const text = typeof raw === "string" ? raw : new TextDecoder().decode(raw);
-    return io.out(JSON.stringify({ seq, signature, receivedAt, raw: text }));
+    return io.out(jsonLine({ seq, signature, receivedAt, raw: text }));
   }
   const number = seq === undefined ? "" : `#${seq}`.padEnd(6) + " ";
   for (const record of records) {
     const line = `${localTime(receivedAt ?? new Date())}  ${number}${describeRecord(record)}`;
-    io.out(values.json ? JSON.stringify({ seq, ...record }) : line);
+    io.out(values.json ? jsonLine({ seq, ...record }) : line);
   }
 }
 

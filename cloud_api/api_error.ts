@@ -67,10 +67,12 @@ export class WhatsAppApiError extends WebSocketError {
   }
 
   /**
-   * `true` if the same call may succeed later: too many calls, a fault of the API that passes, no answer (a message may
-   * have been sent then), or too many messages that wait.
+   * `true` if the same call may succeed later: the API did not answer, had a fault that passes, or had too many calls,
+   * and the retries were not enough. Without an answer (`ERR_API_UNREACHABLE`) it may have done what was asked. `false`
+   * for all that a program or a person must change before, such as an access token that has expired.
    */
   get isTransient(): boolean {
-    return this.status === 0 || isTransient(this);
+    if (this.code === "ERR_API_REFUSED") return isTransient(this);
+    return this.code === "ERR_API_UNREACHABLE" || this.code === "ERR_API_QUEUE";
   }
 }

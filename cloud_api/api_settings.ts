@@ -68,7 +68,7 @@ export interface WhatsAppApiOptions {
   pairLimit?: boolean | undefined;
   /**
    * Maximum of messages in a second, of the business phone number; Meta allows 80, or 20 beside the app, or 1000 on
-   * request (code 130429). 0: no limit.
+   * request (code 130429). They are spread over the second: a tenth of them in 100 ms. 0: no limit.
    * @default {0}
    */
   messagesPerSecond?: number | undefined;

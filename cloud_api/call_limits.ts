@@ -6,6 +6,7 @@
 
 import type { Clock } from "../base/clock.ts";
 import { describe } from "../base/errors.ts";
+import { quote } from "../base/error_text.ts";
 import { fetchFailureText } from "../base/fetch_failure.ts";
 import { WhatsAppApiError } from "./api_error.ts";
 import type { JsonObject } from "./json.ts";
@@ -88,6 +89,42 @@ export class CallLimits {
    * @throws The program's own reason, or a WhatsAppApiError.
    */
   async run<Result>(work: Promise<Result>, drop: (late: Result) => void = () => {}): Promise<Result> {
+    try {
+      return await this.#untilAborted(work);
+    } catch (cause) {
+      work.then(drop, () => {
+        // The work has failed, which is what is reported.
+      });
+      this.throwIfAborted();
+      const { signal } = this;
+      // The API may have got the request: another attempt might send a message twice.
+      const why = fetchFailureText(signal.aborted ? signal.reason : cause);
+      throw new WhatsAppApiError("ERR_API_UNREACHABLE", `Cannot reach ${this.#origin}: ${why}`, 0, {
+        cause: withoutQuery(cause),
+      });
+    }
+  }
+
+  /**
+   * Waits for a function of the program, before the call.
+   *
+   * @param name The name of its option.
+   * @param work Its result.
+   * @returns The same.
+   * @throws What it throws, the program's own reason, or a WhatsAppApiError if it takes too long.
+   */
+  async ask<Result>(name: string, work: () => Result | Promise<Result>): Promise<Result> {
+    try {
+      return await this.#untilAborted((async () => await work())());
+    } catch (error) {
+      this.throwIfAborted();
+      if (!this.signal.aborted) throw error;
+      const message = `The function of the setting "${name}" returned nothing within ${this.#timeout} ms`;
+      throw new WhatsAppApiError("ERR_API_UNREACHABLE", message, 0);
+    }
+  }
+
+  async #untilAborted<Result>(work: Promise<Result>): Promise<Result> {
     const { signal } = this;
     let abort: () => void = () => {};
     try {
@@ -96,16 +133,6 @@ export class CallLimits {
         if (signal.aborted) abort();
         signal.addEventListener("abort", abort, { once: true });
         work.then(resolve, reject);
-      });
-    } catch (cause) {
-      work.then(drop, () => {
-        // The work has failed, which is what is reported.
-      });
-      this.throwIfAborted();
-      // The API may have got the request: another attempt might send a message twice.
-      const why = fetchFailureText(signal.aborted ? signal.reason : cause);
-      throw new WhatsAppApiError("ERR_API_UNREACHABLE", `Cannot reach ${this.#origin}: ${why}`, 0, {
-        cause: withoutQuery(cause),
       });
     } finally {
       signal.removeEventListener("abort", abort);
@@ -157,9 +184,11 @@ export async function readJson(response: Response, limits: CallLimits): Promise<
   try {
     const json: unknown = JSON.parse(text);
     if (typeof json === "object" && json !== null) return json as JsonObject;
-  } catch (cause) {
-    const message = `The Graph API did not answer with JSON: ${describe(cause)}`;
-    throw new WhatsAppApiError("ERR_API_ANSWER", message, response.status, { cause });
+  } catch {
+    // The error of the runtime quotes the text, which may hold the access token.
+    const type = quote(response.headers.get("content-type") ?? "");
+    const message = `The Graph API did not answer with JSON: ${text.length} characters of the type ${type}`;
+    throw new WhatsAppApiError("ERR_API_ANSWER", message, response.status);
   }
   throw new WhatsAppApiError("ERR_API_ANSWER", "The Graph API did not answer with an object", response.status);
 }

@@ -6,13 +6,13 @@
 
 import { OptionError } from "../base/errors.ts";
 import { assertSignal } from "../base/option_names.ts";
-import { assertToken } from "../base/secrets.ts";
+import { assertAnswer, assertToken } from "../base/secrets.ts";
 import { assertId, type WhatsAppApiSettings } from "./api_settings.ts";
 import { WhatsAppApiError } from "./api_error.ts";
 import { CallLimits, readJson, type TakeAnswer } from "./call_limits.ts";
 import { makeError } from "./graph_error.ts";
 import { isObject, type JsonObject, list, object, text } from "./json.ts";
-import type { Upload } from "./media_upload.ts";
+import type { OpenUpload, Upload } from "./media_upload.ts";
 import { isTransient, PAIR_LIMIT_CODE, pauseBefore } from "./retry.ts";
 import type { SendQueue } from "./send_queue.ts";
 
@@ -42,6 +42,10 @@ export interface FetchCall extends GraphCall {
    */
   scheme?: "Bearer" | "OAuth" | "none" | undefined;
 }
+
+/** Most pages in a row that may be empty: Meta leaves out what the access token may not see. */
+const MAX_EMPTY = 100;
+const TOO_EMPTY = `The Graph API answered with ${MAX_EMPTY} empty pages in a row`;
 
 /** The methods of the Graph API. */
 export type GraphMethod = "GET" | "POST" | "DELETE";
@@ -188,16 +192,22 @@ export class GraphClient {
    * @throws {WhatsAppApiError} If the API refuses a page.
    */
   async *pages(path: string, call: GraphCall = {}): AsyncGenerator<JsonObject, void, void> {
-    let after: string | undefined;
-    do {
-      const query = after === undefined ? call.query : { ...call.query, after };
+    const places = new Set<string>();
+    let empty = 0;
+    let query = call.query;
+    for (;;) {
       const page = await this.get(path, { ...call, query });
-      for (const item of list(page, "data")) if (isObject(item)) yield item;
-      const paging = object(page, "paging") ?? {};
-      const next = text(object(paging, "cursors") ?? {}, "after");
-      // The last page has no URL of a next one; the same place again would never end.
-      after = text(paging, "next") === undefined || next === after ? undefined : next;
-    } while (after !== undefined);
+      const items = list(page, "data").filter(isObject);
+      yield* items;
+      const after = placeBehind(page);
+      // A place that was read before would never end.
+      if (after === undefined || places.has(after)) return;
+      places.add(after);
+      query = { ...call.query, after };
+      empty = items.length === 0 ? empty + 1 : 0;
+      // A program that gets no item cannot leave the loop.
+      if (empty === MAX_EMPTY) throw new WhatsAppApiError("ERR_API_ANSWER", TOO_EMPTY, 200);
+    }
   }
 
   async #sendMessage(recipient: string, json: JsonObject, signal: AbortSignal | undefined): Promise<JsonObject> {
@@ -248,10 +258,12 @@ export class GraphClient {
     take: TakeAnswer<Result>,
   ): Promise<{ result?: Result | undefined; error?: WhatsAppApiError | undefined; retryAfter: string | null }> {
     const { clock, requestTimeout } = this.#settings;
-    const headers = await this.#headers(call);
     const limits = new CallLimits(url.origin, requestTimeout, clock, call.signal);
-    const upload = call.upload?.open(limits);
+    let upload: OpenUpload | undefined;
     try {
+      const token = await this.#token(call, limits);
+      const headers = this.#headers(call, token);
+      upload = call.upload?.open(limits);
       const init: RequestInit & { duplex?: "half" } = { method, headers, signal: limits.signal, redirect: "manual" };
       const content = upload?.stream ?? (call.json === undefined ? call.body : JSON.stringify(call.json));
       if (content !== undefined) init.body = content;
@@ -261,7 +273,7 @@ export class GraphClient {
       if (response.ok || (call.takesRedirects && isRedirect(response))) {
         return { result: await take(response, limits), retryAfter };
       }
-      const error = await makeError(response, url, limits);
+      const error = await makeError(response, url, limits, token);
       limits.end();
       return { error, retryAfter };
     } catch (error) {
@@ -273,17 +285,26 @@ export class GraphClient {
     }
   }
 
-  async #headers({ json, headers, scheme = "Bearer", upload }: FetchCall): Promise<Record<string, string>> {
-    const { accessToken, userAgent } = this.#settings;
-    const all: Record<string, string> = { "user-agent": userAgent, ...headers };
+  #headers({ json, headers, scheme = "Bearer", upload }: FetchCall, token: string | undefined): Record<string, string> {
+    const all: Record<string, string> = { "user-agent": this.#settings.userAgent, ...headers };
     if (json !== undefined) all["content-type"] = "application/json";
     // Deno leaves this field out, and sends chunks.
     if (upload?.length !== undefined) all["content-length"] = String(upload.length);
-    if (scheme === "none") return all;
-    const token = typeof accessToken === "string" ? accessToken : await accessToken();
-    assertToken("accessToken", token);
-    all.authorization = `${scheme} ${token}`;
+    if (token !== undefined) all.authorization = `${scheme} ${token}`;
     return all;
+  }
+
+  /** Asks for the access token; `undefined` if the call shows none. */
+  async #token({ scheme }: FetchCall, limits: CallLimits): Promise<string | undefined> {
+    const { accessToken } = this.#settings;
+    if (scheme === "none") return undefined;
+    if (typeof accessToken === "string") return accessToken;
+    const token = await limits.ask("accessToken", accessToken);
+    assertAnswer("accessToken", token);
+    assertToken("accessToken", token);
+    // The call has its time for itself.
+    limits.startTimer();
+    return token;
   }
 
   #pause(delay: number, signal: AbortSignal | undefined): Promise<void> {
@@ -300,6 +321,12 @@ export class GraphClient {
       else signal?.addEventListener("abort", abort, { once: true });
     });
   }
+}
+
+/** Returns the place of the next page; the last page has no URL of a next one. */
+function placeBehind(page: JsonObject): string | undefined {
+  const paging = object(page, "paging") ?? {};
+  return text(paging, "next") === undefined ? undefined : text(object(paging, "cursors") ?? {}, "after");
 }
 
 /**

@@ -8,6 +8,9 @@ import { type GraphError, WhatsAppApiError } from "./api_error.ts";
 import { type CallLimits, readText } from "./call_limits.ts";
 import { isObject, type JsonObject, withoutUndefined } from "./json.ts";
 
+/** Longest text of an error that is kept, in characters. */
+const MAX_TEXT = 4096;
+
 /** Answers by their errors. They are no members of the errors, which get logged, since they may hold phone numbers. */
 const answers = new WeakMap<WhatsAppApiError, JsonObject>();
 
@@ -27,11 +30,17 @@ export function answerOf(error: WhatsAppApiError): JsonObject | undefined {
  * @param response The answer.
  * @param url URL of the call.
  * @param limits The limits of the call.
+ * @param token The access token: Meta quotes one that is malformed.
  * @returns The error.
  */
-export async function makeError(response: Response, url: URL, limits: CallLimits): Promise<WhatsAppApiError> {
+export async function makeError(
+  response: Response,
+  url: URL,
+  limits: CallLimits,
+  token: string | undefined,
+): Promise<WhatsAppApiError> {
   const body = await readBody(response, limits);
-  const graph = readGraphError(body);
+  const graph = readGraphError(body, token);
   // The path holds ids only; the query could hold more.
   const message = `The Graph API answered ${response.status} to ${url.pathname}${reasonOf(graph)}`;
   const error = new WhatsAppApiError("ERR_API_REFUSED", message, response.status, { graph });
@@ -56,11 +65,11 @@ async function readBody(response: Response, limits: CallLimits): Promise<unknown
   }
 }
 
-function readGraphError(body: unknown): GraphError | undefined {
+function readGraphError(body: unknown, token: string | undefined): GraphError | undefined {
   const error = (body as { error?: JsonObject | undefined } | undefined | null)?.error;
   if (typeof error !== "object" || error === null || typeof error.code !== "number") return undefined;
   const details = (error.error_data as JsonObject | undefined)?.details;
-  const text = (value: unknown): string | undefined => typeof value === "string" ? value : undefined;
+  const text = (value: unknown): string | undefined => typeof value === "string" ? shorten(value, token) : undefined;
   return withoutUndefined({
     code: error.code,
     subcode: typeof error.error_subcode === "number" ? error.error_subcode : undefined,
@@ -72,4 +81,10 @@ function readGraphError(body: unknown): GraphError | undefined {
     traceId: text(error.fbtrace_id),
     isTransient: typeof error.is_transient === "boolean" ? error.is_transient : undefined,
   });
+}
+
+/** Leaves out the access token, as it is or as part of a URL, and what no message of Meta has: errors get logged. */
+function shorten(text: string, token: string | undefined): string {
+  if (token === undefined) return text.slice(0, MAX_TEXT);
+  return text.replaceAll(token, "…").replaceAll(encodeURIComponent(token), "…").slice(0, MAX_TEXT);
 }

@@ -84,7 +84,8 @@ export function firstText(raw: JsonObject, keys: readonly string[]): string | un
  */
 export function number(raw: JsonObject, key: string): number | undefined {
   const value = own(raw, key);
-  if (typeof value === "number") return value;
+  // 1e400 is valid JSON.
+  if (typeof value === "number") return Number.isFinite(value) ? value : undefined;
   if (typeof value !== "string" || value.trim() === "") return undefined;
   const parsed = Number(value);
   return Number.isFinite(parsed) ? parsed : undefined;

@@ -63,8 +63,8 @@ function takeFileOrRedirect(response: Response, limits: CallLimits): FileBytes |
 }
 
 function readUrl(graph: GraphClient, id: string, text: string, base?: URL): URL {
-  if (!URL.canParse(text, base)) throw answerError(id, "no usable URL");
-  const url = new URL(text, base);
+  if (!URL.canParse(text, base?.href)) throw answerError(id, "no usable URL");
+  const url = new URL(text, base?.href);
   if (isOwnOrigin(graph, url)) return url;
   const isPlain = url.protocol === "https:" && url.port === "" && url.username + url.password === "";
   if (isPlain && isBelow(META_HOSTS, url.hostname)) return url;

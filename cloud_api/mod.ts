@@ -297,6 +297,6 @@ export type { WhatsAppFilter } from "./filter.ts";
 export { laterStatus, statusKey } from "./status.ts";
 export { signNotification, verifySignature } from "./signature.ts";
 export type { FlowEndpointErrorCode, WhatsAppApiErrorCode } from "../base/errors.ts";
-export { SIMULATED_TYPES, simulateNotification } from "./simulated.ts";
+export { SIMULATED_TYPES, type SimulatedOptions, simulateNotification } from "./simulated.ts";
 export type { SimulatedNotification } from "./simulated.ts";
 export type { Clock } from "../base/clock.ts";

@@ -8,11 +8,11 @@ import type { WhatsAppCall } from "./field_records.ts";
 import { type ListItemParser, makeRecord, parseLists } from "./field_values.ts";
 import { date, fullText, type JsonObject, number, object, objects, text } from "./json.ts";
 import { members, nested, type Reader, textOrEmpty } from "./members.ts";
-import type { WhatsAppError, WhatsAppMedia, WhatsAppSender } from "./messages.ts";
+import type { WhatsAppError, WhatsAppMedia } from "./messages.ts";
 import type { ChangeOrigin, ParsedValue } from "./origin.ts";
 import { parseMedia } from "./parse_contents.ts";
 import { parseAccountError, parseErrors } from "./parse_errors.ts";
-import { businessPhone, findContact, type PersonIds, personOf, phoneDigits } from "./people.ts";
+import { businessPhone, type PersonIds, personIn, phoneDigits } from "./people.ts";
 
 const parseMembers = /* @__PURE__ */ members(() => ({
   id: textOrEmpty,
@@ -72,7 +72,7 @@ function parseCall(raw: JsonObject, origin: ChangeOrigin, reasons: readonly What
   const caller = { phone: call.from, userId: call.fromUserId, parentUserId: call.fromParentUserId };
   const user = otherEnd(caller, calledOf(call), call.direction, origin);
   const errors = parseErrors(raw).concat(reasons);
-  return makeRecord("call", raw, origin, { ...call, user: userOf(user, origin), errors });
+  return makeRecord("call", raw, origin, { ...call, user: personIn(user, origin), errors });
 }
 
 /**
@@ -84,17 +84,13 @@ function parseCall(raw: JsonObject, origin: ChangeOrigin, reasons: readonly What
  */
 export function parseCallStatus(raw: JsonObject, origin: ChangeOrigin): WhatsAppCall {
   const status = parseStatusMembers(raw);
-  return makeRecord("call", raw, origin, { ...status, event: "status", user: userOf(calledOf(status), origin) });
+  return makeRecord("call", raw, origin, { ...status, event: "status", user: personIn(calledOf(status), origin) });
 }
 
 function calledOf(
   { to, toUserId, toParentUserId }: Pick<WhatsAppCall, "to" | "toUserId" | "toParentUserId">,
 ): PersonIds {
   return { phone: to, userId: toUserId, parentUserId: toParentUserId };
-}
-
-function userOf(user: PersonIds, origin: ChangeOrigin): WhatsAppSender {
-  return personOf(user, findContact(user.phone, user.userId, origin));
 }
 
 /** Finds the end of a call that is not the business: Meta's examples print `from` and `to` in either order. */

@@ -19,6 +19,7 @@ import {
   parseSender,
   phoneDigits,
   plainUsername,
+  textOf,
 } from "./people.ts";
 import type { WhatsAppHistoryMessage } from "./records.ts";
 
@@ -182,9 +183,9 @@ function customerOf(raw: JsonObject, origin: ChangeOrigin, thread: JsonObject, d
   const { name, username } = namesOf(contact);
   return {
     phone,
-    userId: userId ?? (contact && fullText(contact, "user_id")),
+    userId: userId ?? textOf(contact, "user_id"),
     parentUserId: fullText(context, "parent_user_id") ?? fullText(other, `${side}_parent_user_id`) ??
-      (contact && fullText(contact, "parent_user_id")),
+      textOf(contact, "parent_user_id"),
     username: plainUsername(text(context, "username")) ?? username,
     name,
     contact,

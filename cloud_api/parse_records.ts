@@ -22,7 +22,7 @@ import { type ChangeOrigin, recordBase } from "./origin.ts";
 import { parseContents, parseContext } from "./parse_contents.ts";
 import { parseErrors } from "./parse_errors.ts";
 import { parsePayment } from "./parse_payment.ts";
-import { businessSender, findContact, namesOf, parseSender, phoneDigits } from "./people.ts";
+import { businessSender, findContact, namesOf, parseSender, phoneDigits, textOf } from "./people.ts";
 import type { WhatsAppEcho, WhatsAppPayment, WhatsAppStatus, WhatsAppUserAction } from "./records.ts";
 
 /**
@@ -108,8 +108,8 @@ export function parseEcho(raw: JsonObject, origin: ChangeOrigin): WhatsAppEcho {
     kind: "echo",
     timestamp: message.timestamp,
     to: phoneDigits(to) ?? to ?? toUserId ?? "",
-    toUserId: toUserId ?? (contact && fullText(contact, "user_id")),
-    toParentUserId: fullText(body, "to_parent_user_id") ?? (contact && fullText(contact, "parent_user_id")),
+    toUserId: toUserId ?? textOf(contact, "user_id"),
+    toParentUserId: fullText(body, "to_parent_user_id") ?? textOf(contact, "parent_user_id"),
     recipientName,
     recipientUsername,
     contact,

@@ -14,19 +14,14 @@ import type {
 import { makeRecord } from "./field_values.ts";
 import { date, fullText, type JsonObject, number, object, text, withoutUndefined } from "./json.ts";
 import { members, textOrEmpty } from "./members.ts";
-import type { WhatsAppSender } from "./messages.ts";
 import type { ChangeOrigin } from "./origin.ts";
-import { findContact, namesOf, type PersonIds, personOf, phone, username } from "./people.ts";
+import { namesOf, personIn, personOf, phone, username } from "./people.ts";
 
 const parseIds = /* @__PURE__ */ members(() => ({
   phone: [fullText, "phone_number", "wa_id"],
   userId: fullText,
   parentUserId: fullText,
 }));
-
-function userOf(ids: PersonIds, origin: ChangeOrigin): WhatsAppSender {
-  return personOf(ids, findContact(ids.phone, ids.userId, origin));
-}
 
 const HANDOVERS: readonly string[] = ["control_passed", "control_taken"];
 
@@ -78,7 +73,7 @@ const parsePreference = /* @__PURE__ */ members(() => ({
  * @returns A record.
  */
 export function parseUserPreference(raw: JsonObject, origin: ChangeOrigin): WhatsAppUserPreference {
-  return makeRecord("userPreference", raw, origin, { user: userOf(parseIds(raw), origin), ...parsePreference(raw) });
+  return makeRecord("userPreference", raw, origin, { user: personIn(parseIds(raw), origin), ...parsePreference(raw) });
 }
 
 const parseEvent = /* @__PURE__ */ members(() => ({
@@ -144,6 +139,6 @@ const parseChange = /* @__PURE__ */ members(() => ({
  */
 export function parseUserIdUpdate(raw: JsonObject, origin: ChangeOrigin): WhatsAppAccountUpdate {
   const { userId, parentUserId, phone, ...change } = parseChange(raw);
-  const user = userOf({ userId, parentUserId, phone }, origin);
+  const user = personIn({ userId, parentUserId, phone }, origin);
   return makeRecord("account", raw, origin, { userIdChange: { user, ...change } });
 }

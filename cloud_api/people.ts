@@ -170,24 +170,41 @@ export function plainUsername(value: string | undefined): string | undefined {
 export function parseSender(raw: JsonObject, contact: JsonObject | undefined): WhatsAppSender {
   const from = text(raw, "from") ?? "";
   const phone = phoneDigits(from);
-  const idInFrom = phone === undefined ? from : "";
-  const userId = fullText(raw, "from_user_id") ?? (contact && fullText(contact, "user_id")) ?? (idInFrom || undefined);
+  const userId = fullText(raw, "from_user_id") ?? textOf(contact, "user_id") ??
+    (phone === undefined && from || undefined);
+  return describe(phone, userId, fullText(raw, "from_parent_user_id"), contact, from);
+}
+
+/** Describes a person; a contact gives the names, and the id of the parent if it is not given. */
+function describe(
+  phone: string | undefined,
+  userId: string | undefined,
+  parentUserId: string | undefined,
+  contact: JsonObject | undefined,
+  otherId: string,
+): WhatsAppSender {
+  const waId = phoneDigits(contact && text(contact, "wa_id"));
   return withoutUndefined({
-    id: phone ?? userId ?? from,
+    id: phone ?? userId ?? otherId,
     phone,
     userId,
-    parentUserId: fullText(raw, "from_parent_user_id") ?? (contact && fullText(contact, "parent_user_id")),
+    parentUserId: parentUserId ?? textOf(contact, "parent_user_id"),
     ...namesOf(contact),
-    waId: otherThan(phone, contact && text(contact, "wa_id")),
+    waId: waId === phone ? undefined : waId,
     identityKeyHash: contact && text(contact, "identity_key_hash"),
     contact,
   });
 }
 
-/** Returns a WhatsApp id that differs from the phone number. */
-function otherThan(phone: string | undefined, waId: string | undefined): string | undefined {
-  const digits = phoneDigits(waId);
-  return digits === phone ? undefined : digits;
+/**
+ * Reads a text of a contact.
+ *
+ * @param contact The contact, if there is one.
+ * @param key The key.
+ * @returns The text; `undefined` for an empty one, and for any other value.
+ */
+export function textOf(contact: JsonObject | undefined, key: string): string | undefined {
+  return contact && fullText(contact, key);
 }
 
 /**
@@ -237,20 +254,19 @@ export interface PersonIds {
  */
 export function personOf(ids: PersonIds, contact: JsonObject | undefined): WhatsAppSender {
   const given = phoneDigits(ids.phone);
-  const waId = phoneDigits(contact && text(contact, "wa_id"));
-  const phone = given ?? waId;
-  const userId = ids.userId ?? (contact && fullText(contact, "user_id")) ??
-    (given === undefined ? ids.phone : undefined);
-  return withoutUndefined({
-    id: phone ?? userId ?? "",
-    phone,
-    userId,
-    parentUserId: ids.parentUserId ?? (contact && fullText(contact, "parent_user_id")),
-    ...namesOf(contact),
-    waId: waId === phone ? undefined : waId,
-    identityKeyHash: contact && text(contact, "identity_key_hash"),
-    contact,
-  });
+  const userId = ids.userId ?? textOf(contact, "user_id") ?? (given === undefined ? ids.phone : undefined);
+  return describe(given ?? phoneDigits(contact && text(contact, "wa_id")), userId, ids.parentUserId, contact, "");
+}
+
+/**
+ * Describes a person, with the contact of a change.
+ *
+ * @param ids The ids of the item.
+ * @param origin The change.
+ * @returns The person.
+ */
+export function personIn(ids: PersonIds, origin: ChangeOrigin): WhatsAppSender {
+  return personOf(ids, findContact(ids.phone, ids.userId, origin));
 }
 
 /**

@@ -76,8 +76,9 @@ export interface FailedAttempt {
  * @returns The pause, in ms.
  */
 export function pauseBefore({ attempt, error, retryAfter }: FailedAttempt, retryDelay: number): number {
+  // 0 would use up all attempts at once.
   const asked = Number(retryAfter ?? NaN) * 1000;
-  if (Number.isFinite(asked) && asked >= 0) return Math.min(asked, MAX_PAUSE);
+  if (Number.isFinite(asked) && asked > 0) return Math.min(asked, MAX_PAUSE);
   if (error.graph?.code === PAIR_LIMIT_CODE) return Math.min(1000 * 4 ** attempt, MAX_PAIR_PAUSE);
   return Math.random() * Math.min(retryDelay * 2 ** attempt, MAX_PAUSE);
 }

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { OptionNames, type OptionTable } from "../base/option_names.ts";
 import type { JsonObject } from "./json.ts";
 
 /** A simulated notification. */
@@ -62,14 +63,21 @@ const FIELDS: Readonly<Record<string, JsonObject>> = {
   phone_number_quality_update: { display_phone_number: "15550000000", event: "UPGRADE", current_limit: "TIER_10K" },
 };
 
+/** A customer. */
+interface Person {
+  readonly name: string;
+  readonly phone: string;
+  readonly userId: string;
+}
+
 /** Facts of one simulated notification. */
 interface Facts {
   readonly number: number;
   readonly id: string;
   readonly timestamp: string;
   readonly metadata: JsonObject;
-  readonly person: (typeof PEOPLE)[number];
-  message: JsonObject | undefined;
+  readonly person: Person;
+  readonly contents?: unknown;
 }
 
 /** Values of webhook fields that are about a number, and the status of a payment. */
@@ -124,13 +132,44 @@ export const SIMULATED_TYPES: readonly string[] = [
   ...Object.keys(MORE),
 ];
 
+/** Options of {@linkcode simulateNotification}. */
+export interface SimulatedOptions {
+  /** Type of the notification: see {@linkcode SIMULATED_TYPES}; by default one after the other. */
+  type?: string | undefined;
+  /** Id of the business phone number. */
+  phoneNumberId?: string | undefined;
+  /** Time of sending. */
+  time?: Date | undefined;
+  /**
+   * Contents of a message in Meta's form, such as `{ body: "menu" }` of a text. Each type has some by default; statuses
+   * and other fields take none.
+   */
+  contents?: unknown;
+  /** Phone number of the customer who sends a message, digits only. */
+  from?: string | undefined;
+}
+
+const NAMES: OptionTable<SimulatedOptions> = {
+  type: true,
+  phoneNumberId: true,
+  time: true,
+  contents: true,
+  from: true,
+};
+const OPTIONS = new OptionNames("simulateNotification", {
+  tables: [NAMES],
+  hints: { content: 'use "contents"', body: 'use contents: { body: "…" }', text: 'use contents: { body: "…" }' },
+  example: () => '{ type: "text" }',
+});
+
 /**
  * Makes a notification.
  *
  * @param number Its number, from 0: a number gives the same notification each time, and each number another id.
  * @param options Its type, by default one after the other; the id of the business phone number; the time of sending;
- *   members of the message that replace or extend those made up, in the words of the Cloud API.
+ * the contents of a message in Meta's form, such as `{ body: "menu" }` of a text, and the phone number of its sender.
  * @returns The notification.
+ * @throws {OptionError} If an option is unknown.
  *
  * @example
  * ```ts
@@ -140,30 +179,22 @@ export const SIMULATED_TYPES: readonly string[] = [
  * const { json, id } = simulateNotification(7, { type: "text" });
  * const [record] = parseNotification(json).records;
  * assertEquals(record?.kind === "message" && record.id, id);
- *
- * // A tap on a button of the program
- * const interactive = { type: "button_reply", button_reply: { id: "book", title: "Book a table" } };
- * const tap = parseNotification(simulateNotification(8, { type: "interactive", message: { interactive } }).json);
- * const [message] = tap.records;
- * assertEquals(message?.kind === "message" && message.type === "interactive" && message.interactive.id, "book");
  * ```
  */
 export function simulateNotification(
   number: number,
-  options: {
-    type?: string | undefined;
-    phoneNumberId?: string | undefined;
-    time?: Date | undefined;
-    message?: JsonObject | undefined;
-  } = {},
+  options: SimulatedOptions = {},
 ): SimulatedNotification {
+  OPTIONS.assert(options);
   const { phoneNumberId = "106540352242922", time = new Date(0) } = options;
   const type = options.type ?? SIMULATED_TYPES[number % SIMULATED_TYPES.length]!;
   const id = `${type === "calls" ? "wacid" : "wamid"}.SIM${number}`;
   const timestamp = String(Math.floor(time.getTime() / 1000));
   const metadata = { display_phone_number: "15550000000", phone_number_id: phoneNumberId };
-  const person = PEOPLE[number % PEOPLE.length]!;
-  const change = makeChange(type, { number, id, timestamp, metadata, person, message: options.message });
+  const { contents, from } = options;
+  const person: Person = PEOPLE[number % PEOPLE.length]!;
+  const sender = from === undefined ? person : { name: person.name, phone: from, userId: `US.${from}` };
+  const change = makeChange(type, { number, id, timestamp, metadata, person: sender, contents });
   const entry = [{ id: "102290129340398", changes: [change] }];
   return { json: escapeLikeMeta(JSON.stringify({ object: "whatsapp_business_account", entry })), type, id };
 }
@@ -192,11 +223,11 @@ function makeStatus({ number, id, timestamp, person }: Facts): JsonObject {
   return { id, status, timestamp, recipient_id: person.phone, recipient_user_id: person.userId, ...more };
 }
 
-function makeMessage(type: string, { id, timestamp, person, message }: Facts): JsonObject {
-  const contents = Object.hasOwn(MESSAGES, type) ? MESSAGES[type] : {};
+function makeMessage(type: string, { id, timestamp, person, contents: given }: Facts): JsonObject {
+  const contents = given ?? (Object.hasOwn(MESSAGES, type) ? MESSAGES[type] : {});
   const errors = type === "unsupported" ? { errors: [{ code: 131051, title: "Message type unknown" }] } : {};
   const ids = { from: person.phone, from_user_id: person.userId, id };
-  return { ...ids, timestamp, type, [type]: contents, ...errors, ...message };
+  return { ...ids, timestamp, type, [type]: contents, ...errors };
 }
 
 /**

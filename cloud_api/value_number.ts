@@ -41,7 +41,7 @@ function idIn(
   holder: unknown,
   before: string | undefined,
   read: (raw: unknown, key: string) => string | undefined,
-  key = "phone_number_id",
+  key: string = "phone_number_id",
 ): string | undefined {
   if ((own(holder, key) ?? undefined) === undefined) return before;
   // An id of another type counts: it is not the same as that beside it.

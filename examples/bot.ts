@@ -131,9 +131,9 @@ class Bot {
   }
 }
 
-/** Tells if a call of the API has failed for a reason that passes. */
+/** Tells if a call of the API has failed for a reason that passes; 401 lasts until there is another access token. */
 function isOutage(error: unknown): boolean {
-  return error instanceof WhatsAppApiError && error.isTransient;
+  return error instanceof WhatsAppApiError && (error.isTransient || error.status === 401);
 }
 
 /** Notes that outlive the bot: messages it has answered, and customers whom a person answers. */

@@ -129,7 +129,8 @@ function addBrowserEntry(): void {
 async function shorten(): Promise<void> {
   const { minify } = await import(TERSER) as Terser;
   // Bundlers of pages need the annotations "@__PURE__" to leave out what a page does not use.
-  const format = { comments: false, preserve_annotations: true };
+  // Bun shows the lines around an error: one line that is the whole module would hide its message.
+  const format = { comments: false, preserve_annotations: true, max_line_len: 2 * LINE };
   const options = { module: true, ecma: 2022, compress: { passes: 2, ecma: 2022 }, format };
   for (const path of list().filter((path) => path.endsWith(".js"))) {
     write(path, (await minify(read(path), options)).code);

@@ -208,6 +208,16 @@ describe("the example bot", () => {
       assertEquals(printed.map((error) => (error as WebSocketError).code), ["ERR_HANDLER"]);
     }));
 
+  it("keeps messages while too many calls are refused with 400, and until the access token is a valid one", () =>
+    withBot(async ({ server, graph, printed, start }) => {
+      graph.next.push(...Array<GraphAnswer>(5).fill(refusal(400, 130429)), refusal(401, 190));
+      await start();
+      await post(server, notify(textOf("wamid.1")));
+      await graph.count(8);
+      assertEquals(shortened(graph.requests), [...Array<string>(7).fill("read wamid.1"), GREETING]);
+      assertEquals(printed.map((error) => (error as WebSocketError).code), ["ERR_HANDLER", "ERR_HANDLER"]);
+    }));
+
   it("goes on after an answer that is refused", () =>
     withBot(async ({ server, graph, printed, start }) => {
       graph.next.push(accept(READ), refusal(400, 131047));

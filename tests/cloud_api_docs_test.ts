@@ -5,6 +5,7 @@
 
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
+import { readFileSync } from "node:fs";
 import { OptionError } from "../base/errors.ts";
 import { WhatsAppApi } from "../cloud_api/api.ts";
 import { draftOf } from "../cloud_api/message_contents.ts";
@@ -102,6 +103,15 @@ function difference(
 const NONE = { missing: [], stale: [] };
 
 describe(DOCUMENT, () => {
+  it("shows on its first screen how a message is answered, and README.md shows it too", () => {
+    const screen = readFileSync(DOCUMENT, "utf8").split("\n").slice(0, 25).join("\n");
+    const [, snippet = ""] = screen.split(/^```(?:ts)?$/m);
+    for (const part of ["new WhatsAppApi(", "new WhatsAppReceiver(", "api.reply("]) {
+      assert(snippet.includes(part), `${part} is not on the first screen of ${DOCUMENT}`);
+      assert(readFileSync("README.md", "utf8").includes(part), `${part} is not in README.md`);
+    }
+  });
+
   it("has a row for each kind of record, and each webhook field of its own", () => {
     const rows = tableRows(DOCUMENT, "kind", "field").slice(1);
     assertEquals(difference(rows.map(({ kind }) => nameOf(kind!)), [...kinds().keys()]), NONE);

@@ -63,6 +63,14 @@ describePeer("the package for npm", NEEDS, () => {
     assertEquals(others.sort(), ["package/LICENSE", "package/README.md", "package/package.json"]);
   });
 
+  it("has short lines: Bun shows those around an error, and a whole module would hide the message", async () => {
+    using user = await Project.create();
+    for (const file of ["client/handler_calls.js", "cloud_api/graph_error.js"]) {
+      const lines = readFileSync(user.path(`node_modules/${name}/${file}`), "utf8").split("\n");
+      assertEquals(lines.filter((line) => line.length > 300), [], file);
+    }
+  });
+
   it("runs a server and a client, and a WhatsApp server with its receiver and its page", async () => {
     using user = await Project.create();
     user.write("echo.ts", ECHO);

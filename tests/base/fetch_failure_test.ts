@@ -2,7 +2,7 @@ import { assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { createServer } from "node:net";
 import type { AddressInfo } from "node:net";
-import { fetchFailureText } from "../../base/fetch_failure.ts";
+import { failedBeforeRequest, fetchFailureText } from "../../base/fetch_failure.ts";
 
 /** What `fetch` of this runtime throws. */
 async function failureOf(url: string): Promise<unknown> {
@@ -28,6 +28,17 @@ function ofDeno(reason: string): TypeError {
   const cause = new Error(`error sending request for url (${url}): client error (Connect): ${reason}`);
   return new TypeError("fetch failed", { cause });
 }
+
+describe("failedBeforeRequest", () => {
+  it("knows failures without a connection from those after it", async () => {
+    const { port, close } = await listen((socket) => socket.once("data", () => socket.destroy()));
+    assertEquals(failedBeforeRequest(await failureOf(`http://127.0.0.1:${port}/`)), false);
+    await close();
+    assertEquals(failedBeforeRequest(await failureOf(`http://127.0.0.1:${port}/`)), true);
+    assertEquals(failedBeforeRequest(ofDeno("invalid peer certificate: UnknownIssuer")), true);
+    assertEquals([failedBeforeRequest(new Error("other")), failedBeforeRequest(undefined)], [false, false]);
+  });
+});
 
 describe("fetchFailureText", () => {
   it("says that nothing listens, in the words of no runtime", async () => {

@@ -210,6 +210,14 @@ describe("cli: send", () => {
     assertStringIncludes(io.text, "Not confirmed, so it may have been sent. Cannot reach http://127.0.0.1:");
   });
 
+  it("says that nothing was sent when there was no connection", async () => {
+    const io = new Io(ENV);
+    let url = "";
+    await withGraph(() => ({ json: {} }), (_api, graph) => Promise.resolve(void (url = graph.url)));
+    assertEquals(await runCli(["send", PHONE, "Hi", "--api", url], io), 1);
+    assertStringIncludes(io.text, `Not sent. Cannot reach ${url}: nothing accepts connections there`);
+  });
+
   it("ends at a signal", async () => {
     const io = new Io(ENV);
     await withGraph(() => ({ fault: "silence" }), async (_api, graph) => {
@@ -253,6 +261,8 @@ describe("cli: send", () => {
       [[PHONE, "-"], "The text is empty"],
       [[PHONE, "Hi", "more"], '"more"'],
       [[PHONE, "Hi", "--captoin", "x"], 'There is no flag "--captoin"; did you mean "--caption"?'],
+      [[PHONE, "Hi", "--token", "x"], '"--token"; the access token comes from WHATSAPP_ACCESS_TOKEN only'],
+      [["--to", PHONE, "Hi"], '"--to"; the recipient comes first, without a flag'],
       [[PHONE, "Hi", "--language", "en"], "--language belongs to --template"],
       [[PHONE, "Hi", "--caption", "x"], "--caption belongs to --file"],
       [[PHONE, "--template", "a"], "--language is missing"],
@@ -262,7 +272,9 @@ describe("cli: send", () => {
       [[PHONE, "--file", "/nowhere"], 'The name of "/nowhere" does not tell its type'],
       [[PHONE, "--file", "/nowhere.png", "--as", "imgae"], '--as has no type "imgae"; did you mean "image"?'],
       [[PHONE, "--file", "/nowhere.ogg", "--caption", "x"], "--caption cannot be sent with --as audio"],
-      [["Anna", "Hi"], 'the recipient is "Anna" instead of a phone number'],
+      [["Anna", "Hi"], 'The recipient is "Anna" instead of a phone number with its country code, or a user id'],
+      [["Hi there", PHONE], "it comes first, and the text behind it"],
+      [["", "Hi"], 'The recipient is ""'],
       [[PHONE, "x".repeat(4097)], "4097"],
       [[PHONE, "Hi", "--callback-data", "x".repeat(513)], "--callback-data has 513"],
       [[PHONE, "Hi"], "WHATSAPP_ACCESS_TOKEN is not set", { WHATSAPP_PHONE_NUMBER_ID: "1" }],

@@ -1,6 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import { SetupReport, withoutSecrets } from "../../cli/setup_report.ts";
+import { hideSecrets, SetupReport, withoutSecrets } from "../../cli/setup_report.ts";
+import { printable } from "../../base/log.ts";
 import { Io } from "../support/cli_io.ts";
 
 describe("SetupReport", () => {
@@ -34,6 +35,20 @@ describe("SetupReport", () => {
   });
 });
 
+describe("the JSON of a report", () => {
+  it("has no character that a terminal obeys, and the same value", () => {
+    const io = new Io();
+    const report = new SetupReport(io, true);
+    const name = "a\u001b[2J\u009b2J\u007f\u202eb \u{1f600}\u2028\ud800 \u00e4";
+    report.add("number", "note", name);
+    report.end();
+    const [line = ""] = io.lines;
+    assertEquals(printable(line), line);
+    assertEquals(line.includes("\u{1f600}"), true);
+    assertEquals(JSON.parse(line).findings[0].text, name);
+  });
+});
+
 describe("withoutSecrets", () => {
   it("hides secrets in both outputs, also encoded as in a URL or in JSON", async () => {
     const io = new Io();
@@ -43,6 +58,12 @@ describe("withoutSecrets", () => {
     safe.err(JSON.stringify({ a: 'with "quotes"' }));
     assertEquals([io.lines, io.text], [["token …, …, short"], '{"a":"…"}']);
     assertEquals(await safe.input!(), "a text");
+  });
+
+  it("hides a secret with spaces as a form writes it", () => {
+    const secret = "chosen by (the) operator";
+    const query = new URLSearchParams({ token: secret });
+    assertEquals(hideSecrets(`${query}, ${secret}`, [secret]), "token=…, …");
   });
 
   it("passes signals on", () => {

@@ -593,6 +593,7 @@ describe("cli: setup", () => {
   it("reports a wrong command line with exit code 2", async () => {
     const wrong: [args: string[], why: string, env?: Record<string, string>][] = [
       [["more"], "more"],
+      [["--access-token", "x"], "the access token comes from WHATSAPP_ACCESS_TOKEN only"],
       [["--subscrib"], 'There is no flag "--subscrib"; did you mean "--subscribe"?'],
       [["--callback", "nowhere"], '--callback is "nowhere": not an https: URL'],
       [[], "WHATSAPP_ACCESS_TOKEN is not set", {}],

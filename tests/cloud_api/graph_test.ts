@@ -1,9 +1,10 @@
-import { assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { OptionError } from "../../base/errors.ts";
 import { WhatsAppApiError } from "../../cloud_api/api_error.ts";
 import { pathOf } from "../../cloud_api/graph.ts";
-import { collect, refusal, withGraph } from "../support/graph.ts";
+import { collect, GraphServer, refusal, withGraph } from "../support/graph.ts";
+import { encode, FakeClock, until } from "../support/support.ts";
 
 /** A page of a list; `next` is the place of the next one. */
 const page = (ids: string[], after?: string, next: string | null = after ?? null): { json: unknown } => ({
@@ -55,6 +56,26 @@ describe("GraphClient.pages()", () => {
     });
   });
 
+  it("ends where places come again, in whatever order", () =>
+    withGraph(() => page([]), async (api, graph) => {
+      const places = ["A", "B", "C", "A", "B", "C"];
+      graph.next.push(...places.map((place, at) => page([String(at)], place)));
+      assertEquals((await collect(api.graph.pages("1022/x"))).length, 4);
+      assertEquals(graph.requests.length, 4);
+    }));
+
+  it("takes some empty pages, but fails when nothing else comes: the program could not leave the loop", async () => {
+    let count = 0;
+    const places = (more: string[]): { json: unknown } => page(more, String(++count));
+    await withGraph(() => places([]), async (api, graph) => {
+      const error = await assertRejects(() => collect(api.graph.pages("1022/x")), WhatsAppApiError, "100 empty pages");
+      assertEquals([error.code, graph.requests.length], ["ERR_API_ANSWER", 100]);
+      count = 0;
+      graph.answer = () => count === 220 ? page(["9"]) : places(count === 90 ? ["8"] : count === 150 ? ["7"] : []);
+      assertEquals((await collect(api.graph.pages("1022/x"))).map(({ id }) => id), ["8", "7", "9"]);
+    });
+  });
+
   it("fails where a page fails, behind those that came", () =>
     withGraph(() => refusal(400, 100), async (api, graph) => {
       graph.next.push(page(["1"], "A"));
@@ -88,6 +109,108 @@ describe("GraphClient", () => {
       assertEquals([...second.bytes], [1, 2]);
       assertEquals(second.headers["x-own"], "1");
     }));
+});
+
+describe("an answer that quotes the access token", () => {
+  const token = "EAAB|odd+token/1234567890";
+
+  it("makes an error without it, in any of its texts", () =>
+    withGraph(() => refusal(400, 190), async (api, graph) => {
+      const text = `${"x".repeat(990)} Malformed access token ${token} (${encodeURIComponent(token)})`;
+      const more = { message: text, type: token, error_data: { details: token }, fbtrace_id: token };
+      graph.next.push(refusal(400, 190, more), refusal(400, 190, { message: "a".repeat(100_000) }));
+      const error = await assertRejects(() => api.graph.get("1065"), WhatsAppApiError);
+      const shown = `${error.message}${JSON.stringify(error)}${JSON.stringify(error.graph)}${error.stack}`;
+      assert(!shown.includes("EAAB"), shown);
+      assertStringIncludes(error.graph?.message ?? "", "Malformed access token … (…)");
+      const long = await assertRejects(() => api.graph.get("1065"), WhatsAppApiError);
+      assertEquals(long.graph?.message?.length, 4096);
+    }, { accessToken: () => Promise.resolve(token) }));
+
+  it("is not quoted when it is no JSON", () =>
+    withGraph(() => ({ bytes: encode(`"${token}`), headers: { "content-type": "text/plain" } }), async (api) => {
+      const error = await assertRejects(() => api.graph.get("1065"), WhatsAppApiError, 'of the type "text/plain"');
+      const shown = `${error.message}${error.stack}${error.cause}`;
+      assertEquals([error.code, shown.includes("EAAB")], ["ERR_API_ANSWER", false], shown);
+    }, { accessToken: token }));
+});
+
+describe("a function that is asked for the access token", () => {
+  it("has a time limit of its own, which leaves the call all of its time", async () => {
+    await using graph = await new GraphServer().start();
+    const clock = new FakeClock();
+    const asked: PromiseWithResolvers<string>[] = [];
+    const accessToken = (): Promise<string> => {
+      asked.push(Promise.withResolvers<string>());
+      return asked.at(-1)!.promise;
+    };
+    const api = graph.api({ clock, accessToken, requestTimeout: 1000 });
+    const late = assertRejects(() => api.graph.get("1065"), WhatsAppApiError, '"accessToken" returned nothing');
+    await until(() => clock.pending === 1, "the limit");
+    clock.advance(1000);
+    assertEquals((await late).code, "ERR_API_UNREACHABLE");
+    assertEquals([clock.pending, graph.requests.length], [0, 0]);
+    graph.answer = () => ({ fault: "silence" });
+    const slow = assertRejects(() => api.graph.get("1065"), WhatsAppApiError, "1000 ms");
+    await until(() => clock.pending === 1, "the limit");
+    clock.advance(999);
+    asked[1]!.resolve("secret");
+    await graph.count(1);
+    clock.advance(999);
+    assertEquals(clock.pending, 1);
+    clock.advance(1);
+    await slow;
+    // What comes too late is nobody's concern.
+    asked[0]!.reject(new Error("late"));
+    assertEquals(clock.pending, 0);
+  });
+
+  it("is not waited for when the call is given up", async () => {
+    await using graph = await new GraphServer().start();
+    const clock = new FakeClock();
+    const api = graph.api({ clock, accessToken: () => new Promise<string>(() => {}) });
+    const abort = new AbortController();
+    const reason = new Error("given up");
+    const sent = api.sendText("4917", "Hi", { signal: abort.signal }).catch((error: unknown) => error);
+    await until(() => clock.pending === 1, "the limit");
+    abort.abort(reason);
+    assertEquals([await sent, clock.pending, api.queue.sending], [reason, 0, 0]);
+  });
+
+  it("may throw, and is named when it returns something else than a token", async () => {
+    await using graph = await new GraphServer().start();
+    const clock = new FakeClock();
+    const failure = new Error("the vault is closed");
+    const call = (accessToken: () => unknown): Promise<unknown> =>
+      graph.api({ clock, accessToken: accessToken as () => string }).graph.get("1065").catch((error) => error);
+    assertEquals(await call(() => Promise.reject(failure)), failure);
+    assertEquals(
+      await call(() => {
+        throw failure;
+      }),
+      failure,
+    );
+    for (const rubbish of [undefined, null, 7, {}, ["secret"], "", " ", "two\nlines", "secret\r\nx: y", "\u20ac"]) {
+      const error = await call(() => rubbish);
+      assert(error instanceof OptionError, String(error));
+      assertStringIncludes(error.message, '"accessToken"');
+      assert(!error.message.includes("secret"), error.message);
+    }
+    assertThrows(() => graph.api({ accessToken: ["secret"] as unknown as string }), OptionError, "an array");
+    assertEquals([clock.pending, graph.requests.length], [0, 0]);
+  });
+
+  it("leaves no timer when the stream of an upload was taken meanwhile", async () => {
+    await using graph = await new GraphServer().start();
+    const clock = new FakeClock();
+    const stream = new ReadableStream<Uint8Array<ArrayBuffer>>();
+    const accessToken = (): string => {
+      stream.getReader();
+      return "secret";
+    };
+    await assertRejects(() => graph.api({ clock, accessToken }).uploadMedia(stream, { mimeType: "image/png" }));
+    assertEquals([clock.pending, graph.requests.length], [0, 0]);
+  });
 });
 
 describe("pathOf()", () => {

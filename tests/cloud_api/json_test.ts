@@ -36,6 +36,8 @@ describe("readers of JSON", () => {
       12.5,
       ...Array(4).fill(undefined),
     ]);
+    const huge = JSON.parse('{"a":1e400,"b":-1e400,"c":"1e400"}');
+    assertEquals(["a", "b", "c"].map((key) => number(huge, key)), Array(3).fill(undefined));
     assertEquals(["b", "n", "t"].map((key) => boolean(RAW, key)), [true, undefined, undefined]);
     assertEquals(firstText(RAW, ["no", "o", "n", "t"]), "7");
     assertEquals(firstText(RAW, ["no"]), undefined);

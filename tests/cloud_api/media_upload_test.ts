@@ -246,10 +246,14 @@ describe("uploadMedia: a stream", () => {
     await using graph = await new RawGraph().start();
     const clock = new FakeClock();
     const gates = Array.from({ length: 4 }, () => Promise.withResolvers<Uint8Array<ArrayBuffer>>());
-    const source = new Source((index) => gates[index]?.promise);
+    let asked = 0;
+    const source = new Source((index) => {
+      asked = index + 1;
+      return gates[index]?.promise;
+    });
     const sent = graph.api({ clock, requestTimeout: 1000 }).uploadMedia(source.stream, PDF);
     for (const [index, gate] of gates.entries()) {
-      await until(() => clock.pending === 0 && source.pulled === index, "the wait for the source");
+      await until(() => clock.pending === 0 && asked === index + 1, "the wait for the source");
       clock.advance(60_000);
       await settle();
       gate.resolve(new Uint8Array(100));

@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
+import type { WhatsAppApiErrorCode } from "../../base/errors.ts";
 import { WhatsAppApiError } from "../../cloud_api/api_error.ts";
 import { isTransient, pauseBefore } from "../../cloud_api/retry.ts";
 import { type GraphAnswer, GraphServer, refusal } from "../support/graph.ts";
@@ -50,6 +51,20 @@ describe("isTransient()", () => {
   });
 });
 
+describe("isTransient of a WhatsAppApiError", () => {
+  it("holds without an answer, for a full queue, and for refusals that pass", () => {
+    const of = (code: WhatsAppApiErrorCode, status: number): boolean =>
+      new WhatsAppApiError(code, "", status).isTransient;
+    assertEquals([of("ERR_API_UNREACHABLE", 0), of("ERR_API_QUEUE", 0)], [true, true]);
+    assertEquals([errorOf(400, 130429), errorOf(503)].map((error) => error.isTransient), [true, true]);
+    assertEquals([errorOf(401, 190), errorOf(400, 131047)].map((error) => error.isTransient), [false, false]);
+    // The API has done what was asked: another call would do it again.
+    assertEquals([of("ERR_API_ANSWER", 200), of("ERR_MEDIA_TOO_LARGE", 200)], [false, false]);
+  });
+
+  it("is no member that a log shows", () => assert(!JSON.stringify(errorOf(503)).includes("isTransient")));
+});
+
 describe("pauseBefore()", () => {
   const pause = (attempt: number, code: number, retryAfter: string | null = null): number =>
     pauseBefore({ attempt, error: errorOf(400, code), retryAfter }, 500);
@@ -70,6 +85,11 @@ describe("pauseBefore()", () => {
     assertEquals(pause(0, 4, "7"), 7000);
     assertEquals(pause(0, 131056, "7"), 7000);
     assertEquals(pause(0, 4, "86400"), 60_000);
+    // Nothing that would use up all attempts at once, or wait for ever.
+    for (const odd of ["0", "-1", "", "soon", "NaN", "Infinity", "1e999"]) {
+      assertEquals(pause(1, 131056, odd), 4000, odd);
+    }
+    assertEquals(pause(0, 4, "1e9"), 60_000);
     assertEquals(pause(1, 131056, "Wed, 21 Oct 2026 07:28:00 GMT"), 4000);
   });
 });

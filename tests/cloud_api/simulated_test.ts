@@ -1,5 +1,6 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
+import { OptionError } from "../../base/errors.ts";
 import { parseNotification } from "../../cloud_api/parse.ts";
 import { escapeLikeMeta, SIMULATED_TYPES, simulateNotification } from "../../cloud_api/simulated.ts";
 
@@ -30,20 +31,34 @@ describe("simulateNotification", () => {
     }
   });
 
-  it("takes members of the message", () => {
-    const context = { id: "wamid.MENU", from: "15550000000" };
-    const interactive = { type: "list_reply", list_reply: { id: "row-7", title: "Seven" } };
-    const { json, id } = simulateNotification(0, { type: "interactive", message: { context, interactive } });
-    const [record] = parseNotification(json).records;
-    assert(record?.kind === "message" && record.type === "interactive");
-    assertEquals([record.id, record.interactive.id, record.context?.messageId], [id, "row-7", "wamid.MENU"]);
-  });
-
   it("takes phone number id and time", () => {
     const { json } = simulateNotification(0, { type: "text", phoneNumberId: "42", time: new Date(5000) });
     const [record] = parseNotification(json).records;
     assert(record?.kind === "message");
     assertEquals([record.phoneNumberId, record.timestamp], ["42", new Date(5000)]);
+  });
+
+  it("takes contents and sender of a message", () => {
+    const contents = { type: "list_reply", list_reply: { id: "bill", title: "A bill" } };
+    const { json } = simulateNotification(0, { type: "interactive", contents, from: "16505551234" });
+    const [record] = parseNotification(json).records;
+    assert(record?.kind === "message" && record.type === "interactive");
+    assertEquals([record.interactive.id, record.sender.phone, record.sender.id], [
+      "bill",
+      "16505551234",
+      "16505551234",
+    ]);
+    const [other] = parseNotification(simulateNotification(0, { type: "payment", from: "1650" }).json).records;
+    assert(other?.kind === "payment");
+    assertEquals(other.recipientId, "1650");
+  });
+
+  it("refuses unknown options", () => {
+    for (
+      const [options, text] of [[{ contnts: {} }, 'mean "contents"?'], [{ text: "Hi" }, "contents: { body"]] as const
+    ) {
+      assertThrows(() => simulateNotification(0, options as object), OptionError, text);
+    }
   });
 });
 

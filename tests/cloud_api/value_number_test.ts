@@ -14,9 +14,13 @@ function idOf(value: unknown): string | undefined {
 
 describe("phoneNumberIdOf", () => {
   it("finds the number in each of its places", () => {
-    const places = [{ metadata: ONE }, { standby: { metadata: ONE } }, { recipient: ONE }, {
-      phone_number_settings: ONE,
-    }];
+    const places: { metadata?: object; recipient?: object }[] = [
+      { metadata: ONE },
+      { standby: { metadata: ONE } } as object,
+      { recipient: ONE },
+      { phone_number_settings: ONE } as object,
+      { entity_type: "PHONE_NUMBER", entity_id: "1" } as object,
+    ];
     for (const place of places) {
       for (const other of places) assertEquals(idOf({ ...place, ...other }), "1");
       assertEquals(
@@ -44,6 +48,10 @@ describe("phoneNumberIdOf", () => {
         { metadata: { phone_number_id: {} }, recipient: ONE },
         { metadata: { phone_number_id: null } },
         { recipient: "1" },
+        { metadata: ONE, entity_type: "PHONE_NUMBER", entity_id: "2" },
+        { metadata: ONE, entity_type: "PHONE_NUMBER", entity_id: ["1"] },
+        { entity_type: "BUSINESS", entity_id: "1" },
+        { entity_id: "1" },
         {},
         null,
         "text",
