@@ -161,7 +161,7 @@ describe("a function that is asked for the access token", () => {
     assertEquals(clock.pending, 1);
     clock.advance(1);
     await slow;
-    // What comes too late is nobody's concern.
+    // A failure that comes too late is ignored.
     asked[0]!.reject(new Error("late"));
     assertEquals(clock.pending, 0);
   });
