@@ -14,8 +14,8 @@ import { isFieldContent } from "../base/token.ts";
 /** Options of a {@linkcode WhatsAppApi}. */
 export interface WhatsAppApiOptions {
   /**
-   * The access token, or a function that is asked for it before each call. It goes into a header, never into a URL or
-   * an error.
+   * The access token, or a function that is asked for it before each call, within `requestTimeout`. It goes into a
+   * header, never into a URL or an error.
    */
   accessToken: string | (() => string | Promise<string>);
   /** The id of the business phone number that sends. */
@@ -63,13 +63,15 @@ export interface WhatsAppApiOptions {
   userAgent?: string | undefined;
   /**
    * Hold messages back so that no recipient gets more than Meta allows: one in 6 s, or up to 45 within 6 s and then
-   * none for as long as they would have taken (code 131056). Messages to one recipient wait in order.
+   * none for as long as they would have taken (code 131056). Messages to one recipient wait in order. When Meta refuses
+   * one for that, they pass one in 6 s until a burst is paid for.
    * @default {false}
    */
   pairLimit?: boolean | undefined;
   /**
    * Maximum of messages in a second, of the business phone number; Meta allows 80, or 20 beside the app, or 1000 on
-   * request (code 130429). They are spread over the second: a tenth of them in 100 ms. 0: no limit.
+   * request (code 130429). They are spread over the second: a tenth of them in 100 ms. Recipients
+   * take turns. 0: no limit.
    * @default {0}
    */
   messagesPerSecond?: number | undefined;

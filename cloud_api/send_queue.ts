@@ -108,6 +108,8 @@ class Lane {
   #start = -Infinity;
   #sent = 0;
   #blockedUntil = -Infinity;
+  /** Maximum of messages in a burst at present. */
+  #burst = PAIR_BURST;
   cancelTimer: (() => void) | undefined;
 
   constructor(readonly recipient: string) {}
@@ -119,7 +121,7 @@ class Lane {
 
   /** Time at which the next message may pass. */
   nextAt(now: number): number {
-    const inBurst = now < this.#start + PAIR_INTERVAL && this.#sent < PAIR_BURST;
+    const inBurst = now < this.#start + PAIR_INTERVAL && this.#sent < this.#burst;
     return inBurst ? this.#blockedUntil : this.clearAt;
   }
 
@@ -128,12 +130,23 @@ class Lane {
     if (now >= this.clearAt) {
       this.#start = now;
       this.#sent = 0;
+      if (now - this.#blockedUntil >= PAIR_BURST * PAIR_INTERVAL) this.#burst = PAIR_BURST;
     }
     this.#sent++;
   }
 
+  /**
+   * Holds messages back: the API has refused one. As it counts more than this lane does, they then pass one by one,
+   * until a burst would be paid for: all at once they would be refused too, each several times.
+   */
   block(until: number): void {
     this.#blockedUntil = Math.max(this.#blockedUntil, until);
+    this.#burst = 1;
+  }
+
+  /** Takes back a message that was refused. */
+  uncount(): void {
+    this.#sent = Math.max(0, this.#sent - 1);
   }
 }
 
@@ -194,8 +207,13 @@ export class SendQueue {
     if (!this.#mayPass(lane)) await this.#wait(lane, signal);
     this.#sending++;
     lane.sending++;
+    let isCounted = true;
     return {
-      block: (delay) => lane.block(this.#settings.clock.now() + delay),
+      block: (delay) => {
+        lane.block(this.#settings.clock.now() + delay);
+        if (isCounted) lane.uncount();
+        isCounted = false;
+      },
       leave: () => {
         this.#sending--;
         lane.sending--;

@@ -133,6 +133,26 @@ describe("SendQueue with the limit of a recipient", () => {
     assertEquals(rig.clock.pending, 0);
   });
 
+  it("lets one at a time pass after the API refused the recipient, until a burst is paid for", async () => {
+    const rig = new Rig({ pairLimit: true });
+    const place = await rig.queue.enter("a");
+    place.block(1000);
+    await rig.send("a", 50);
+    assertEquals(rig.left.length, 0);
+    await rig.advance(20_000, 500);
+    assertEquals(rig.times, [1000, 7000, 13_000, 19_000]);
+    // The same one is refused again.
+    place.block(4000);
+    place.leave();
+    await rig.advance(15_000, 500);
+    assertEquals(rig.times.slice(4), [25_000, 31_000]);
+    await rig.advance(600_000, 500);
+    assertEquals(rig.left.length, 50);
+    assertEquals(rig.left.map(([message]) => message), Array.from({ length: 50 }, (_, at) => `a${at}`));
+    await rig.send("a", 46);
+    assertEquals(rig.left.length, 95);
+  });
+
   it("remembers a recipient while a message is being sent that the API may still refuse", async () => {
     const rig = new Rig({ pairLimit: true });
     const place = await rig.queue.enter("a");
