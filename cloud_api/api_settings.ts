@@ -9,12 +9,13 @@ import { quote, redactUrl } from "../base/error_text.ts";
 import { OptionError } from "../base/errors.ts";
 import { assertToken } from "../base/secrets.ts";
 import { type Complete, FieldsReader, type SettingsTable } from "../base/settings.ts";
+import { isFieldContent } from "../base/token.ts";
 
 /** Options of a {@linkcode WhatsAppApi}. */
 export interface WhatsAppApiOptions {
   /**
-   * The access token, or a function that is asked for it before each call. It goes into a header, never into a URL or
-   * an error.
+   * The access token, or a function that is asked for it before each call, within `requestTimeout`. It goes into a
+   * header, never into a URL or an error.
    */
   accessToken: string | (() => string | Promise<string>);
   /** The id of the business phone number that sends. */
@@ -62,13 +63,15 @@ export interface WhatsAppApiOptions {
   userAgent?: string | undefined;
   /**
    * Hold messages back so that no recipient gets more than Meta allows: one in 6 s, or up to 45 within 6 s and then
-   * none for as long as they would have taken (code 131056). Messages to one recipient wait in order.
+   * none for as long as they would have taken (code 131056). Messages to one recipient wait in order. When Meta refuses
+   * one for that, they pass one in 6 s until a burst is paid for.
    * @default {false}
    */
   pairLimit?: boolean | undefined;
   /**
    * Maximum of messages in a second, of the business phone number; Meta allows 80, or 20 beside the app, or 1000 on
-   * request (code 130429). They are spread over the second: a tenth of them in 100 ms. 0: no limit.
+   * request (code 130429). They are spread over the second: a tenth of them in 100 ms. Recipients
+   * take turns. 0: no limit.
    * @default {0}
    */
   messagesPerSecond?: number | undefined;
@@ -98,7 +101,7 @@ export const API_SETTINGS: SettingsTable<WhatsAppApiSettings> = {
   maxRetries: { kind: "number", unit: "count", default: 4 },
   retryDelay: { kind: "number", unit: "ms", default: 500 },
   fetch: { kind: "function", default: (...args: Parameters<typeof fetch>) => fetch(...args) },
-  userAgent: { kind: "string", default: "tackline-websocket" },
+  userAgent: { kind: "string", default: "tackline-websocket", check: assertUserAgent },
   pairLimit: { kind: "boolean", default: false },
   messagesPerSecond: { kind: "number", unit: "count", default: 0 },
   maxQueuedMessages: { kind: "number", unit: "count", default: 10_000 },
@@ -152,9 +155,15 @@ function isNumber(text: string): boolean {
   return text !== "" && [...text].every((digit) => digit >= "0" && digit <= "9");
 }
 
+function assertUserAgent(userAgent: string): void {
+  if (userAgent.trim() !== "" && isFieldContent(userAgent)) return;
+  throw new OptionError(`The option "userAgent" is ${quote(userAgent)}: not the value of a header field`);
+}
+
 function assertBaseUrl(baseUrl: string): void {
-  if (!URL.canParse(baseUrl)) {
-    throw new OptionError(`The option "baseUrl" is ${quote(redactUrl(baseUrl))}: not a URL`);
+  const isUrl = URL.canParse(baseUrl) && baseUrl.trim() === baseUrl;
+  if (!isUrl || !["http:", "https:"].includes(new URL(baseUrl).protocol)) {
+    throw new OptionError(`The option "baseUrl" is ${quote(redactUrl(baseUrl))}: not an https: URL`);
   }
   const { username, password, search, hash, pathname } = new URL(baseUrl);
   if (username + password + search + hash !== "") {

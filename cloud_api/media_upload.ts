@@ -8,7 +8,7 @@
 import { concat } from "../base/bytes.ts";
 import { quote } from "../base/error_text.ts";
 import { OptionError } from "../base/errors.ts";
-import { isFieldValue } from "../base/token.ts";
+import { isFieldContent } from "../base/token.ts";
 import type { CallLimits } from "./call_limits.ts";
 import type { UploadOptions, UploadSource } from "./calls.ts";
 import {
@@ -84,7 +84,7 @@ function readType(given: string | undefined): string {
   if (given === undefined) {
     throw new OptionError('The type of the file is unknown: give the option "mimeType", such as "image/jpeg"');
   }
-  if (typeof given === "string" && given.includes("/") && isFieldValue(given)) return given;
+  if (typeof given === "string" && given.includes("/") && isFieldContent(given)) return given;
   throw new OptionError(`The option "mimeType" is ${quote(String(given))}: not a MIME type`);
 }
 

@@ -63,17 +63,53 @@ export interface SendPlace {
 type Waiter = () => void;
 
 /**
+ * Items in order, from the first of which one after the other is taken. One iterator serves for all of them: each new
+ * one would pass the places of all items that were taken before.
+ */
+class Line<Item> {
+  readonly #items = new Set<Item>();
+  #iterator: Iterator<Item> | undefined;
+
+  get size(): number {
+    return this.#items.size;
+  }
+
+  /** Adds an item at the end, if it is none of the line. */
+  add(item: Item): void {
+    this.#items.add(item);
+  }
+
+  delete(item: Item): void {
+    this.#items.delete(item);
+  }
+
+  /** Takes the first item. */
+  shift(): Item | undefined {
+    if (this.#items.size === 0) return undefined;
+    let next = this.#iterator?.next();
+    if (next === undefined || next.done) {
+      this.#iterator = this.#items.values();
+      next = this.#iterator.next();
+    }
+    this.#items.delete(next.value!);
+    return next.value;
+  }
+}
+
+/**
  * Messages to one recipient. Meta lets one pass in 6 s, or up to 45 at once; these borrow from the time after them
  * (https://developers.facebook.com/docs/whatsapp/cloud-api/overview#pair-rate-limits).
  */
 class Lane {
   /** Messages that wait, in order. */
-  readonly waiters = new Set<Waiter>();
+  readonly waiters = new Line<Waiter>();
   /** Messages that were handed to the API: it may still refuse the recipient. */
   sending = 0;
   #start = -Infinity;
   #sent = 0;
   #blockedUntil = -Infinity;
+  /** Maximum of messages in a burst at present. */
+  #burst = PAIR_BURST;
   cancelTimer: (() => void) | undefined;
 
   constructor(readonly recipient: string) {}
@@ -85,7 +121,7 @@ class Lane {
 
   /** Time at which the next message may pass. */
   nextAt(now: number): number {
-    const inBurst = now < this.#start + PAIR_INTERVAL && this.#sent < PAIR_BURST;
+    const inBurst = now < this.#start + PAIR_INTERVAL && this.#sent < this.#burst;
     return inBurst ? this.#blockedUntil : this.clearAt;
   }
 
@@ -94,12 +130,23 @@ class Lane {
     if (now >= this.clearAt) {
       this.#start = now;
       this.#sent = 0;
+      if (now - this.#blockedUntil >= PAIR_BURST * PAIR_INTERVAL) this.#burst = PAIR_BURST;
     }
     this.#sent++;
   }
 
+  /**
+   * Holds messages back: the API has refused one. As it counts more than this lane does, they then pass one by one,
+   * until a burst would be paid for: all at once they would be refused too, each several times.
+   */
   block(until: number): void {
     this.#blockedUntil = Math.max(this.#blockedUntil, until);
+    this.#burst = 1;
+  }
+
+  /** Takes back a message that was refused. */
+  uncount(): void {
+    this.#sent = Math.max(0, this.#sent - 1);
   }
 }
 
@@ -108,8 +155,10 @@ export class SendQueue {
   readonly #settings: SendQueueSettings;
   /** Recipients that had a message lately. */
   readonly #lanes = new Map<string, Lane>();
+  /** Recipient that is looked at next, to forget it. */
+  #hand: Iterator<Lane> = this.#lanes.values();
   /** Recipients with messages that only the limit of the number holds back: each has one message in its turn. */
-  readonly #ready = new Set<Lane>();
+  readonly #ready = new Line<Lane>();
   /** Times of the last messages, as many as a second may have; the oldest one is at the offset. */
   readonly #times: number[] = [];
   #offset = 0;
@@ -158,8 +207,13 @@ export class SendQueue {
     if (!this.#mayPass(lane)) await this.#wait(lane, signal);
     this.#sending++;
     lane.sending++;
+    let isCounted = true;
     return {
-      block: (delay) => lane.block(this.#settings.clock.now() + delay),
+      block: (delay) => {
+        lane.block(this.#settings.clock.now() + delay);
+        if (isCounted) lane.uncount();
+        isCounted = false;
+      },
       leave: () => {
         this.#sending--;
         lane.sending--;
@@ -176,15 +230,15 @@ export class SendQueue {
     return lane;
   }
 
-  /** Looks at two old lanes for each new one, so that those without use do not add up. */
+  /** Looks at two lanes for each new one, one after the other, so that those without use do not add up. */
   #forgetOldest(): void {
-    const now = this.#settings.clock.now();
-    let looked = 0;
-    for (const [recipient, lane] of this.#lanes) {
-      if (looked++ === 2) return;
-      this.#lanes.delete(recipient);
-      const isNeeded = lane.waiters.size + lane.sending > 0 || (this.#settings.pairLimit && lane.clearAt > now);
-      if (isNeeded) this.#lanes.set(recipient, lane);
+    const { pairLimit, clock } = this.#settings;
+    const now = clock.now();
+    for (let looked = 0; looked < 2; looked++) {
+      const { done, value: lane } = this.#hand.next();
+      if (done) return void (this.#hand = this.#lanes.values());
+      const isNeeded = lane.waiters.size + lane.sending > 0 || (pairLimit && lane.clearAt > now);
+      if (!isNeeded) this.#lanes.delete(lane.recipient);
     }
   }
 
@@ -257,8 +311,7 @@ export class SendQueue {
   #drain(): void {
     const { clock } = this.#settings;
     const now = clock.now();
-    // A recipient with more messages is put behind the others, and visited again.
-    for (const lane of this.#ready) {
+    while (this.#ready.size > 0) {
       const next = this.#numberFreeAt();
       if (next > now) {
         this.#cancelTimer ??= clock.after(next - now, () => {
@@ -267,19 +320,17 @@ export class SendQueue {
         });
         return;
       }
-      this.#ready.delete(lane);
+      const lane = this.#ready.shift()!;
       // The API may have refused the recipient meanwhile.
       if (this.#nextAt(lane, now) <= now) this.#letGo(lane, now);
+      // With more messages it is put behind the others.
       this.#schedule(lane);
     }
   }
 
   #letGo(lane: Lane, now: number): void {
-    for (const waiter of lane.waiters) {
-      lane.waiters.delete(waiter);
-      this.#count(lane, now);
-      return waiter();
-    }
+    this.#count(lane, now);
+    lane.waiters.shift()?.();
   }
 
   /**

@@ -37,6 +37,9 @@ export class MemorySeenStore implements SeenStore {
   #clock: Clock;
   /** Time of each key, oldest first. */
   #keys = new Map<string, number>();
+  #oldest: string | undefined;
+  /** Keys behind the oldest. One iterator for all: each new one would pass the places of all keys forgotten before. */
+  #behind: Iterator<string, undefined> = this.#keys.keys();
 
   /**
    * Makes an empty store.
@@ -65,11 +68,15 @@ export class MemorySeenStore implements SeenStore {
    */
   add(key: string): void {
     const now = this.#clock.now();
+    // It stands at the end now.
+    if (key === this.#oldest) this.#oldest = undefined;
     this.#keys.delete(key);
     this.#keys.set(key, now);
-    for (const [oldest, at] of this.#keys) {
-      if (this.#keys.size <= MAX_KEYS && now - at <= MAX_AGE) return;
+    for (;;) {
+      const oldest = this.#oldest ??= this.#behind.next().value!;
+      if (this.#keys.size <= MAX_KEYS && now - this.#keys.get(oldest)! <= MAX_AGE) return;
       this.#keys.delete(oldest);
+      this.#oldest = undefined;
     }
   }
 }

@@ -409,6 +409,10 @@ describe("WhatsAppApi: errors", () => {
         { ...base, phoneNumberId: "" },
         { ...base, phoneNumberId: "1/../2" },
         { ...base, baseUrl: "nowhere" },
+        { ...base, baseUrl: "ftp://graph.example" },
+        { ...base, baseUrl: "https://graph.example " },
+        { ...base, userAgent: "" },
+        { ...base, userAgent: "a\r\nb: c" },
         { ...base, maxRetries: -1 },
       ]
     ) assertThrows(() => new WhatsAppApi(options), OptionError);

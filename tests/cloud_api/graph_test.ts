@@ -135,7 +135,8 @@ describe("an answer that quotes the access token", () => {
   it("makes an error without it, in any of its texts", () =>
     withGraph(() => refusal(400, 190), async (api, graph) => {
       const text = `${"x".repeat(990)} Malformed access token ${token} (${encodeURIComponent(token)})`;
-      const more = { message: text, type: token, error_data: { details: token }, fbtrace_id: token };
+      const people = { error_user_title: token, error_user_msg: token };
+      const more = { message: text, type: token, error_data: { details: token }, fbtrace_id: token, ...people };
       graph.next.push(refusal(400, 190, more), refusal(400, 190, { message: "a".repeat(100_000) }));
       const error = await assertRejects(() => api.graph.get("1065"), WhatsAppApiError);
       const shown = `${error.message}${JSON.stringify(error)}${JSON.stringify(error.graph)}${error.stack}`;

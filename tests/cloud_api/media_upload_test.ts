@@ -131,6 +131,7 @@ describe("uploadMedia", () => {
         [new Blob(["a"]), { mimeType: "png", checkType: false }, "not a MIME type"],
         [new Blob(["a"]), { mimeType: 5 as unknown as string }, "not a MIME type"],
         [new Blob(["a"]), { mimeType: "a/b\r\nx: y", checkType: false }, "not a MIME type"],
+        [new Blob(["a"]), { mimeType: "a/b\r\n", checkType: false }, "not a MIME type"],
         [new Blob(["a"], { type: "image/webp" }), { kind: "image" }, '"image/webp"'],
         [new Blob([], { type: "image/png" }), {}, "empty"],
         [new Uint8Array(5_242_881), { mimeType: "image/png" }, "5242881"],

@@ -133,6 +133,26 @@ describe("SendQueue with the limit of a recipient", () => {
     assertEquals(rig.clock.pending, 0);
   });
 
+  it("lets one at a time pass after the API refused the recipient, until a burst is paid for", async () => {
+    const rig = new Rig({ pairLimit: true });
+    const place = await rig.queue.enter("a");
+    place.block(1000);
+    await rig.send("a", 50);
+    assertEquals(rig.left.length, 0);
+    await rig.advance(20_000, 500);
+    assertEquals(rig.times, [1000, 7000, 13_000, 19_000]);
+    // The same one is refused again.
+    place.block(4000);
+    place.leave();
+    await rig.advance(15_000, 500);
+    assertEquals(rig.times.slice(4), [25_000, 31_000]);
+    await rig.advance(600_000, 500);
+    assertEquals(rig.left.length, 50);
+    assertEquals(rig.left.map(([message]) => message), Array.from({ length: 50 }, (_, at) => `a${at}`));
+    await rig.send("a", 46);
+    assertEquals(rig.left.length, 95);
+  });
+
   it("remembers a recipient while a message is being sent that the API may still refuse", async () => {
     const rig = new Rig({ pairLimit: true });
     const place = await rig.queue.enter("a");
@@ -278,6 +298,21 @@ describe("SendQueue with messages that wait", () => {
     for (const abort of aborts.reverse()) abort.abort();
     await settle();
     assertEquals([rig.failed.length, rig.queue.state.waiting, rig.clock.pending], [9999, 0, 0]);
+  });
+
+  it("takes a time that grows with the number of recipients", async () => {
+    const rig = new Rig({ pairLimit: true, messagesPerSecond: 10_000, maxQueuedMessages: 1_000_000 });
+    const start = performance.now();
+    for (let at = 0; at < 150_000; at++) {
+      rig.queue.enter(`r${at}`).then((place) => {
+        rig.left.push(["", 0]);
+        place.leave();
+      });
+    }
+    await rig.advance(15_000, 1000);
+    assertEquals(rig.left.length, 150_000);
+    // It grew with the square of their number when each recipient passed the places of those looked at before.
+    assert(performance.now() - start < 20_000, `${performance.now() - start} ms`);
   });
 
   it("leaves no listener at the signal of a program", async () => {

@@ -1,10 +1,10 @@
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { Deduplication, recordKey } from "../../whatsapp/deduplication.ts";
+import { Deduplication, MemorySeenStore, recordKey } from "../../whatsapp/deduplication.ts";
 import { parseNotification } from "../../cloud_api/parse.ts";
 import type { WhatsAppRecord } from "../../cloud_api/records.ts";
-import { until } from "../support/support.ts";
+import { FakeClock, until } from "../support/support.ts";
 import { changeOf, connect, post, startServer, wrap } from "../support/whatsapp.ts";
 
 type Json = Record<string, unknown>;
@@ -256,6 +256,51 @@ describe("recordKey", () => {
         }
       }
     }
+  });
+});
+
+describe("MemorySeenStore", () => {
+  const DAY = 24 * 3600 * 1000;
+
+  it("forgets the oldest of more than 100 000 keys, but not one that came again", () => {
+    const store = new MemorySeenStore(new FakeClock());
+    const known = (...keys: number[]): boolean[] => keys.map((key) => store.has(`k${key}`));
+    for (let key = 0; key < 100_000; key++) store.add(`k${key}`);
+    assertEquals(known(0, 1, 99_999), [true, true, true]);
+    for (const again of [0, 2, 0, 99_999]) store.add(`k${again}`);
+    for (let key = 100_000; key < 100_004; key++) store.add(`k${key}`);
+    assertEquals(known(0, 1, 2, 3, 4, 5, 6, 99_999, 100_003), [true, false, true, ...[false, false, false], ...[
+      true,
+      true,
+      true,
+    ]]);
+  });
+
+  it("forgets keys after 8 days", () => {
+    const clock = new FakeClock();
+    const store = new MemorySeenStore(clock);
+    for (const key of ["a", "b", "a"]) {
+      store.add(key);
+      clock.advance(DAY);
+    }
+    clock.advance(6 * DAY);
+    assertEquals([store.has("a"), store.has("b")], [true, true]);
+    clock.advance(1);
+    assertEquals([store.has("a"), store.has("b")], [true, false]);
+    store.add("c");
+    clock.advance(DAY);
+    assertEquals([store.has("a"), store.has("c")], [false, true]);
+    store.add("a");
+    assertEquals([store.has("a"), store.has("c")], [true, true]);
+  });
+
+  it("takes no more time for a key when it is full", () => {
+    const store = new MemorySeenStore(new FakeClock());
+    const start = performance.now();
+    for (let key = 0; key < 400_000; key++) store.add(`k${key}`);
+    // It grew with the square of their number when each key passed the places of those forgotten before.
+    assert(performance.now() - start < 15_000, `${performance.now() - start} ms`);
+    assertEquals([store.has("k299999"), store.has("k300000")], [false, true]);
   });
 });
 
