@@ -75,7 +75,13 @@ function idOf(flag: string, given: string | undefined, variable: string, env: Cl
   throw new UsageError(`${name} is ${shown}: an id has digits only. API Setup in the App Dashboard shows it`);
 }
 
-function isDigits(text: string): boolean {
+/**
+ * Tells ids from other texts, of the command line or of an answer.
+ *
+ * @param text The text.
+ * @returns `true` for digits only.
+ */
+export function isDigits(text: string): boolean {
   for (const char of text) if (char < "0" || char > "9") return false;
   return text !== "";
 }

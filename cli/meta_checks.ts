@@ -4,6 +4,7 @@
  * @module
  */
 
+import { isDigits } from "./api_access.ts";
 import { explainApiError, problemLines } from "./api_remedies.ts";
 import type { CheckName, SetupReport } from "./setup_report.ts";
 import { numberFinding, numberNotes } from "./number_status.ts";
@@ -23,6 +24,8 @@ const MAX_NUMBERS = 1000;
 const MAX_NAMED = 5;
 /** Time before the end of a token that is worth a note, in s: 30 days. */
 const SOON = 30 * 86_400;
+/** Latest time that a `Date` has, in ms. */
+const MAX_TIME = 8.64e15;
 const NEW_TOKEN =
   "Business settings > Users > System users > Generate token, with the expiry Never, and the permissions " +
   SCOPES.join(" and ");
@@ -143,7 +146,8 @@ export class MetaChecks {
     } catch (error) {
       return this.#tokenRefused(error);
     }
-    this.#appId = text(facts, "app_id");
+    const appId = text(facts, "app_id");
+    if (appId !== undefined && isDigits(appId)) this.#appId = appId;
     this.#appName = text(facts, "application");
     const scopes = list(facts, "scopes").filter((scope) => typeof scope === "string");
     this.#accountIds = accountsOf(facts);
@@ -415,7 +419,7 @@ export class MetaChecks {
 /** Accounts of the granular permissions: those for which the token was made. */
 function accountsOf(facts: JsonObject): string[] {
   const scopes = list(facts, "granular_scopes").filter(isObject).filter(({ scope }) => SCOPES.includes(String(scope)));
-  return [...new Set(scopes.flatMap((scope) => list(scope, "target_ids")).map(String))];
+  return [...new Set(scopes.flatMap((scope) => list(scope, "target_ids")).map(String))].filter(isDigits);
 }
 
 /** End of the token, or of its access to data, in s since 1970; 0: it has none. */
@@ -436,7 +440,7 @@ function isSame(url: string, other: URL): boolean {
 }
 
 function dateOf(seconds: number): string {
-  return new Date(seconds * 1000).toISOString().slice(0, 16).replace("T", " ") + " UTC";
+  return new Date(Math.min(seconds * 1000, MAX_TIME)).toISOString().slice(0, 16).replace("T", " ") + " UTC";
 }
 
 function upper(text: string): string {

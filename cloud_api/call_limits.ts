@@ -9,6 +9,7 @@ import { describe } from "../base/errors.ts";
 import { quote } from "../base/error_text.ts";
 import { fetchFailureText } from "../base/fetch_failure.ts";
 import { WhatsAppApiError } from "./api_error.ts";
+import { parseExact } from "./exact_json.ts";
 import type { JsonObject } from "./json.ts";
 
 /** Most bytes of an answer that is JSON: pages of a history are the largest. */
@@ -171,7 +172,7 @@ export async function readText(response: Response, limits: CallLimits): Promise<
 }
 
 /**
- * Reads a JSON object, and ends the limits.
+ * Reads a JSON object, and ends the limits. Integers that a double does not hold, such as ids, are texts in it.
  *
  * @param response The answer.
  * @param limits The limits of the call.
@@ -182,7 +183,7 @@ export async function readJson(response: Response, limits: CallLimits): Promise<
   const text = await readText(response, limits);
   limits.end();
   try {
-    const json: unknown = JSON.parse(text);
+    const json = parseExact(text);
     if (typeof json === "object" && json !== null) return json as JsonObject;
   } catch {
     // The error of the runtime quotes the text, which may hold the access token.

@@ -6,6 +6,7 @@
 
 import { type GraphError, WhatsAppApiError } from "./api_error.ts";
 import { type CallLimits, readText } from "./call_limits.ts";
+import { parseExact } from "./exact_json.ts";
 import { isObject, type JsonObject, withoutUndefined } from "./json.ts";
 
 /** Longest text of an error that is kept, in characters. */
@@ -58,7 +59,7 @@ function reasonOf(graph: GraphError | undefined): string {
 
 async function readBody(response: Response, limits: CallLimits): Promise<unknown> {
   try {
-    return JSON.parse(await readText(response, limits));
+    return parseExact(await readText(response, limits));
   } catch {
     limits.throwIfAborted();
     return undefined;

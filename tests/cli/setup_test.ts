@@ -327,6 +327,19 @@ describe("cli: setup", () => {
       ]);
     });
 
+    it("that Meta describes with ids and times that are none", async () => {
+      const lines = await wrongLines(({ env, meta }) => {
+        delete env.WHATSAPP_ACCOUNT_ID;
+        meta.token.app_id = "7\u001b[2J\r\n";
+        meta.token.expires_at = 1e300;
+        meta.token.granular_scopes = [{ scope: BOTH[0], target_ids: ["x/../y", "\u001b[2J", ACCOUNT] }];
+      });
+      assertEquals(lines.slice(0, 2), [
+        `note     account: WHATSAPP_ACCOUNT_ID is not set; the token may use the account ${ACCOUNT}`,
+        `note     subscription: Subscribed to the account ${ACCOUNT}: "Hooks" (${APP})`,
+      ]);
+    });
+
     it("when the API cannot be reached", async () => {
       const [line] = await wrongLines(({ meta }) => meta.answers["GET /debug_token"] = { fault: "cut" });
       assert(line!.startsWith("WRONG    token: Cannot check the access token. Cannot reach http://127.0.0.1:"), line);

@@ -110,6 +110,14 @@ describe("GraphClient", () => {
       assertEquals(requests.length, 0);
     }));
 
+  it("keeps all digits of ids", () => {
+    const bytes = encode('{"id":12345678901234567890,"small":7,"data":[{"id":9007199254740993}]}');
+    return withGraph(() => ({ bytes }), async (api) => {
+      const answer = { id: "12345678901234567890", small: 7, data: [{ id: "9007199254740993" }] };
+      assertEquals(await api.graph.get("1065"), answer);
+    });
+  });
+
   it("leaves out parameters without a value, and escapes the others", () =>
     withGraph(() => page([]), async (api, graph) => {
       await api.graph.get("1022/x", { query: { fields: "a,b{c}", limit: 5, after: undefined } });
@@ -179,7 +187,7 @@ describe("a function that is asked for the access token", () => {
     assertEquals(clock.pending, 1);
     clock.advance(1);
     await slow;
-    // A failure that comes too late is ignored.
+    // A token that comes too late concerns no call.
     asked[0]!.reject(new Error("late"));
     assertEquals(clock.pending, 0);
   });
