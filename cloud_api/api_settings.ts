@@ -46,8 +46,8 @@ export interface WhatsAppApiOptions {
   maxRetries?: number | undefined;
   /**
    * Longest pause before the first retry, in ms; it doubles with each retry, up to a minute. Pauses are random.
-   * `Retry-After` of the API takes precedence, up to a minute too. After 131056 (too many messages to one recipient) it is 1, 4, 16, 64, …
-   * seconds, as Meta advises.
+   * `Retry-After` of the API takes precedence, up to a minute too. After 131056 (too many messages to one recipient) it
+   * is 1, 4, 16, 64, … seconds, as Meta advises.
    * @default {500}
    */
   retryDelay?: number | undefined;
