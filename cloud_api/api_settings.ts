@@ -142,9 +142,13 @@ function assertAccountId(id: string | undefined): void {
 }
 
 function assertVersion(version: string): void {
-  const [major = "", minor = "", ...more] = version.slice(1).split(".");
-  if (version.startsWith("v") && isNumber(major) && isNumber(minor) && more.length === 0) return;
+  if (isVersion(version)) return;
   throw new OptionError(`The option "version" is ${quote(version)} instead of a version such as "v26.0"`);
+}
+
+function isVersion(text: string): boolean {
+  const [major = "", minor = "", ...more] = text.slice(1).split(".");
+  return text.startsWith("v") && isNumber(major) && isNumber(minor) && more.length === 0;
 }
 
 function isNumber(text: string): boolean {
@@ -161,9 +165,13 @@ function assertBaseUrl(baseUrl: string): void {
   if (!isUrl || !["http:", "https:"].includes(new URL(baseUrl).protocol)) {
     throw new OptionError(`The option "baseUrl" is ${quote(redactUrl(baseUrl))}: not an https: URL`);
   }
-  const { username, password, search, hash } = new URL(baseUrl);
-  if (username + password + search + hash === "") return;
-  throw new OptionError('The option "baseUrl" has a user name, a password, a query, or a fragment');
+  const { username, password, search, hash, pathname } = new URL(baseUrl);
+  if (username + password + search + hash !== "") {
+    throw new OptionError('The option "baseUrl" has a user name, a password, a query, or a fragment');
+  }
+  const version = pathname.split("/").find(isVersion);
+  if (version === undefined) return;
+  throw new OptionError(`The option "baseUrl" has the version ${version} in its path: give it as the option "version"`);
 }
 
 /**

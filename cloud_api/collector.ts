@@ -109,6 +109,7 @@ export class Collector {
    * @param origin The change that they are from.
    */
   addUnknown(rest: JsonObject, origin: ChangeOrigin): void {
+    if (rest === NOTHING) return;
     const plain: [key: string, value: unknown][] = [];
     for (const [key, value] of Object.entries(rest)) {
       const items = (Array.isArray(value) ? value : [value]).filter((item) => !isAbsent(item));

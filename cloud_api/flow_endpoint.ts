@@ -145,11 +145,35 @@ export function flowEndpoint<Screens extends object = Record<string, JsonObject>
 ): (request: Request) => Promise<Response> | undefined {
   assertOptions(options);
   const endpoint = new Endpoint(options);
-  return (request) => {
+  const handler = (request: Request): Promise<Response> | undefined => {
     if (request.method !== "POST") return undefined;
     if (options.pathName !== undefined && new URL(request.url).pathname !== options.pathName) return undefined;
     return endpoint.answer(request);
   };
+  paths.set(handler, options.pathName);
+  return handler;
+}
+
+/** Paths of endpoints, by their handlers. */
+const paths = /* @__PURE__ */ new WeakMap<object, string | undefined>();
+
+/**
+ * Checks that requests of flows come to their endpoint: the webhook takes each POST to its path before.
+ *
+ * @param handler Handler of plain requests of a server; only one that {@linkcode flowEndpoint} made is checked.
+ * @param webhookPaths Paths of the webhook; "": any path.
+ * @throws {OptionError} If the webhook would take the requests for notifications.
+ */
+export function assertReachable(handler: unknown, webhookPaths: readonly string[]): void {
+  if (typeof handler !== "function" || !paths.has(handler)) return;
+  const path = paths.get(handler);
+  const fault = "takes the requests for flowEndpoint for notifications";
+  if (webhookPaths.includes("")) {
+    throw new OptionError(`Cannot start: without "pathName" the server ${fault}; set it, such as to "/whatsapp"`);
+  }
+  if (path !== undefined && webhookPaths.includes(path)) {
+    throw new OptionError(`Cannot start: the server ${fault}: both have the path ${quote(path)}`);
+  }
 }
 
 function assertOptions<Screens extends object>(options: FlowEndpointOptions<Screens>): void {

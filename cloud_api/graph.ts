@@ -5,7 +5,8 @@
  */
 
 import { OptionError } from "../base/errors.ts";
-import { assertSignal } from "../base/option_names.ts";
+import { quote, redactUrl } from "../base/error_text.ts";
+import { assertSignal, OptionNames, type OptionTable, showValue } from "../base/option_names.ts";
 import { assertAnswer, assertToken } from "../base/secrets.ts";
 import { assertId, type WhatsAppApiSettings } from "./api_settings.ts";
 import { WhatsAppApiError } from "./api_error.ts";
@@ -29,6 +30,13 @@ export interface GraphCall {
   /** Aborts the call. */
   signal?: AbortSignal | undefined;
 }
+
+const CALL_NAMES: OptionTable<GraphCall> = { query: true, json: true, body: true, headers: true, signal: true };
+const CALL_OPTIONS = /* @__PURE__ */ new OptionNames("A call of api.graph", {
+  tables: [CALL_NAMES],
+  hints: { fields: "use query: { fields }", limit: "use query: { limit }", data: 'use "json"', params: 'use "query"' },
+  example: () => '{ query: { fields: "name" } }',
+});
 
 /** A call of {@linkcode fetchGraph}, which can do more than those of programs. */
 export interface FetchCall extends GraphCall {
@@ -177,10 +185,13 @@ export class GraphClient {
    * @param path The path behind the version.
    * @param call Query, body, header fields, signal.
    * @returns The answer.
+   * @throws {OptionError} If the path is a URL, or an option of the call is unknown.
    * @throws {WhatsAppApiError} If the API refuses it.
    */
-  request(method: GraphMethod, path: string, call: GraphCall = {}): Promise<JsonObject> {
-    return this.#fetch(method, this.#url(path, call.query), call, readJson);
+  async request(method: GraphMethod, path: string, call: GraphCall = {}): Promise<JsonObject> {
+    CALL_OPTIONS.assert(call);
+    assertPath(path);
+    return await this.#fetch(method, this.#url(path, call.query), call, readJson);
   }
 
   /**
@@ -349,6 +360,16 @@ function dropAnswer(response: Response): void {
 function withHint(error: WhatsAppApiError, hint: string): WhatsAppApiError {
   const { code, message, status, graph } = error;
   return new WhatsAppApiError(code, `${message}; ${hint}`, status, { graph, cause: error });
+}
+
+/** A path with a slash before it, or a URL, would lead elsewhere. */
+function assertPath(path: string): void {
+  const example = 'the path behind the version, such as "106540352242922/whatsapp_business_profile"';
+  if (typeof path !== "string" || path === "") {
+    throw new OptionError(`The path is ${path === "" ? "empty" : showValue(path)} instead of ${example}`);
+  }
+  if (!path.startsWith("/") && !path.includes("://")) return;
+  throw new OptionError(`The path is ${quote(redactUrl(path))} instead of ${example}`);
 }
 
 /**

@@ -125,14 +125,14 @@ class NotificationParser {
     const accountId = text(entry, "id") ?? "";
     const origin: ChangeOrigin = { field: "", accountId, contacts: [], entryTime: date(entry, "time") };
     const rest = restOf(entry, ENTRY);
-    const [changes, names] = ["changes", "changed_fields"].map((key) => own(entry, key) ?? undefined);
+    const changes = own(entry, "changes") ?? undefined;
+    const names = own(entry, "changed_fields") ?? undefined;
     if (changes === undefined && names !== undefined) {
       return this.collector.addOther(entry, { ...origin, field: "changed_fields" });
     }
     if (changes === undefined && Object.keys(rest).length === 0) return this.collector.skip(path, "without changes");
     this.collector.each(entry, "changes", path, (change, changePath) => this.#change(change, origin, changePath));
-    const changed_fields = names;
-    if (names !== undefined) this.collector.addOther({ changed_fields }, { ...origin, field: "changed_fields" });
+    if (names !== undefined) this.collector.addOther({ changed_fields: names }, { ...origin, field: "changed_fields" });
     this.collector.addUnknown(rest, origin);
   }
 

@@ -6,7 +6,7 @@
  */
 
 import { type Collector, type MemberReader, restOf } from "./collector.ts";
-import { firstText, fullText, type JsonObject, number, object, text, withoutUndefined } from "./json.ts";
+import { boolean, firstText, fullText, type JsonObject, number, object, text, withoutUndefined } from "./json.ts";
 import type { WhatsAppSender } from "./messages.ts";
 import { type ChangeOrigin, recordBase } from "./origin.ts";
 import { parseAccountError } from "./parse_errors.ts";
@@ -152,9 +152,11 @@ interface Customer {
   readonly contact: JsonObject | undefined;
 }
 
-/** Tells the direction by the sender, else by the recipient. */
+/** Tells the direction by what the message says of it, else by the sender, else by the recipient. */
 function directionOf(raw: JsonObject, origin: ChangeOrigin, { thread, isEcho }: Place): Direction {
-  if (isEcho) return "out";
+  const fromMe = boolean(object(raw, "history_context") ?? {}, "from_me");
+  if (isEcho || fromMe === true) return "out";
+  if (fromMe === false) return "in";
   const business = businessPhone(origin);
   const context = object(thread, "context") ?? {};
   const customer = [fullText(thread, "id"), fullText(context, "wa_id")].map(phoneDigits).find(Boolean) ??

@@ -70,7 +70,7 @@ export function parseMessageOf(raw: JsonObject, origin: ChangeOrigin, sender: Wh
     entryTime: origin.entryTime,
     raw,
   };
-  return withoutUndefined({ ...base, ...parseContents(raw) });
+  return withoutUndefined(Object.assign(base, parseContents(raw)));
 }
 
 const parseReferral = /* @__PURE__ */ members(() => ({
@@ -161,19 +161,23 @@ export function parseUserAction(raw: JsonObject, origin: ChangeOrigin): WhatsApp
 export function parseStatus(raw: JsonObject, origin: ChangeOrigin): WhatsAppStatus | WhatsAppPayment {
   if (own(raw, "type") === "payment") {
     const payment = parsePayment(object(raw, "payment") ?? {});
-    return withoutUndefined({ kind: "payment", ...statusBase(raw, origin), payment });
+    return withoutUndefined(Object.assign(statusBase("payment", raw, origin), { payment }));
   }
-  return withoutUndefined({
-    kind: "status",
-    ...statusBase(raw, origin),
+  // One object, to which members are added: a copy of it takes a quarter of the time on Bun.
+  const status = Object.assign(statusBase("status", raw, origin), {
     conversation: readConversation(raw, "conversation"),
     // Statuses of groups have the price in the conversation.
     pricing: readPricing(raw, "pricing") ?? readPricing(object(raw, "conversation") ?? {}, "pricing"),
   });
+  return withoutUndefined(status);
 }
 
 /** Reads the members that statuses of messages and of payments share. */
-function statusBase(raw: JsonObject, origin: ChangeOrigin): Loose<Omit<WhatsAppStatus, "kind">> {
+function statusBase<Kind extends "status" | "payment">(
+  kind: Kind,
+  raw: JsonObject,
+  origin: ChangeOrigin,
+): Loose<Omit<WhatsAppStatus, "kind">> & { kind: Kind } {
   const recipientId = fullText(raw, "recipient_id");
   const recipientUserId = fullText(raw, "recipient_user_id");
   const recipientParticipantId = firstText(raw, ["recipient_participant_id", "participant_recipient_id"]);
@@ -185,6 +189,7 @@ function statusBase(raw: JsonObject, origin: ChangeOrigin): Loose<Omit<WhatsAppS
     : findContact(recipientId, recipientUserId, origin);
   const { name, username } = namesOf(isGroup ? undefined : contact);
   return {
+    kind,
     id: text(raw, "id") ?? "",
     status: text(raw, "status") ?? "",
     timestamp: date(raw, "timestamp"),
@@ -205,7 +210,13 @@ function statusBase(raw: JsonObject, origin: ChangeOrigin): Loose<Omit<WhatsAppS
     contact,
     bizOpaqueCallbackData: text(raw, "biz_opaque_callback_data"),
     errors: parseErrors(raw),
-    ...recordBase(origin, raw),
+    // Written out, as those of messages.
+    field: origin.field,
+    accountId: origin.accountId,
+    phoneNumberId: origin.phoneNumberId,
+    displayPhoneNumber: origin.displayPhoneNumber,
+    entryTime: origin.entryTime,
+    raw,
   };
 }
 

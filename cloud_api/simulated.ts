@@ -78,6 +78,7 @@ interface Facts {
   readonly metadata: JsonObject;
   readonly person: Person;
   readonly contents?: unknown;
+  readonly fields?: JsonObject | undefined;
 }
 
 /** Values of webhook fields that are about a number, and the status of a payment. */
@@ -147,6 +148,8 @@ export interface SimulatedOptions {
   contents?: unknown;
   /** Phone number of the customer who sends a message, digits only. */
   from?: string | undefined;
+  /** Further members of a message in Meta's form, such as `{ context: { id: "wamid.A" } }`: they go before others. */
+  fields?: JsonObject | undefined;
 }
 
 const NAMES: OptionTable<SimulatedOptions> = {
@@ -155,6 +158,7 @@ const NAMES: OptionTable<SimulatedOptions> = {
   time: true,
   contents: true,
   from: true,
+  fields: true,
 };
 const OPTIONS = new OptionNames("simulateNotification", {
   tables: [NAMES],
@@ -167,7 +171,8 @@ const OPTIONS = new OptionNames("simulateNotification", {
  *
  * @param number Its number, from 0: a number gives the same notification each time, and each number another id.
  * @param options Its type, by default one after the other; the id of the business phone number; the time of sending;
- * the contents of a message in Meta's form, such as `{ body: "menu" }` of a text, and the phone number of its sender.
+ * the contents of a message in Meta's form, such as `{ body: "menu" }` of a text, the phone number of its sender, and
+ * further members of it.
  * @returns The notification.
  * @throws {OptionError} If an option is unknown.
  *
@@ -191,10 +196,10 @@ export function simulateNotification(
   const id = `${type === "calls" ? "wacid" : "wamid"}.SIM${number}`;
   const timestamp = String(Math.floor(time.getTime() / 1000));
   const metadata = { display_phone_number: "15550000000", phone_number_id: phoneNumberId };
-  const { contents, from } = options;
+  const { contents, from, fields } = options;
   const person: Person = PEOPLE[number % PEOPLE.length]!;
   const sender = from === undefined ? person : { name: person.name, phone: from, userId: `US.${from}` };
-  const change = makeChange(type, { number, id, timestamp, metadata, person: sender, contents });
+  const change = makeChange(type, { number, id, timestamp, metadata, person: sender, contents, fields });
   const entry = [{ id: "102290129340398", changes: [change] }];
   return { json: escapeLikeMeta(JSON.stringify({ object: "whatsapp_business_account", entry })), type, id };
 }
@@ -223,11 +228,11 @@ function makeStatus({ number, id, timestamp, person }: Facts): JsonObject {
   return { id, status, timestamp, recipient_id: person.phone, recipient_user_id: person.userId, ...more };
 }
 
-function makeMessage(type: string, { id, timestamp, person, contents: given }: Facts): JsonObject {
+function makeMessage(type: string, { id, timestamp, person, contents: given, fields }: Facts): JsonObject {
   const contents = given ?? (Object.hasOwn(MESSAGES, type) ? MESSAGES[type] : {});
   const errors = type === "unsupported" ? { errors: [{ code: 131051, title: "Message type unknown" }] } : {};
   const ids = { from: person.phone, from_user_id: person.userId, id };
-  return { ...ids, timestamp, type, [type]: contents, ...errors };
+  return { ...ids, timestamp, type, [type]: contents, ...errors, ...fields };
 }
 
 /**

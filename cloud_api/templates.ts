@@ -208,7 +208,7 @@ const GET_OPTIONS = /* @__PURE__ */ new OptionNames("templates.get", {
 const DELETE_NAMES: OptionTable<TemplateDeleteOptions> = { id: true, signal: true };
 const DELETE_OPTIONS = /* @__PURE__ */ new OptionNames("templates.delete", {
   tables: [DELETE_NAMES],
-  hints: { hsm_id: 'use "id"' },
+  hints: { hsm_id: 'use "id"', language: 'use "id", that of the template in this language' },
   example: () => "{ id: template.id }",
 });
 const CHANGE_NAMES: OptionTable<TemplateChanges> = {

@@ -22,6 +22,7 @@ import type { ServerContext } from "../server/context.ts";
 import { waitingCaller } from "../server/handler_scope.ts";
 import { SERVER_HANDLERS, type StopOptions } from "../server/handlers.ts";
 import { extendServer, WebSocketServer } from "../server/server.ts";
+import { assertReachable } from "../cloud_api/flow_endpoint.ts";
 import { verifySignature } from "../cloud_api/signature.ts";
 import type { FailedAttempts, ReceiverTokens, WhatsAppApp } from "./access.ts";
 import type { SubjectForm } from "./distinguished_name.ts";
@@ -296,8 +297,8 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
    * Starts listening.
    *
    * @returns Resolves when the port is open.
-   * @throws {OptionError} If a secret is neither given nor waived, or `behindProxy` has no `trustedProxies` on an
-   * address that is not of loopback.
+   * @throws {OptionError} If a secret is neither given nor waived, `behindProxy` has no `trustedProxies` on an address
+   * that is not of loopback, or the webhook would take the requests for `flowEndpoint`.
    * @throws {StateError} If another server uses the journal.
    * @throws {JournalError} If the journal cannot be opened.
    */
@@ -309,6 +310,7 @@ export class WhatsAppServer<Data = unknown> extends WebSocketServer<Data> {
       const asksProgram = Boolean(this.onAllow);
       const conditions = { pathName, healthPath, hostname, path, trustedProxies, asksProgram, certificates: this };
       assertStartable(this.#settings, conditions);
+      assertReachable(this.onCommandGet, [pathName, ...this.#settings.apps.map((app) => app.pathName)]);
       if (!this.behindProxy) assertCertificate(this);
     } catch (error) {
       return Promise.reject(error);

@@ -257,6 +257,17 @@ describe("cli: setup", () => {
     });
   });
 
+  it("says of an account with very many numbers what it has seen of it", async () => {
+    const numbersTo = (last: number) => (scene: Scene) => {
+      const data = Array.from({ length: last }, (_, index) => ({ id: String(index + 1) }));
+      scene.meta.answers[`GET /${ACCOUNT}/phone_numbers`] = { json: { data: [...data, { id: NUMBER }] } };
+    };
+    assertEquals(await wrongLines(numbersTo(999)), []);
+    assertEquals(await wrongLines(numbersTo(1000)), [
+      `note     account: The account ${ACCOUNT} has 1000 numbers or more: ${NUMBER} is not among the first`,
+    ]);
+  });
+
   describe("the access token", () => {
     it("that Meta does not take", async () => {
       const answer = refusal(401, 190, { message: `Malformed access token ${TOKEN}` });

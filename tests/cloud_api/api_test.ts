@@ -238,6 +238,11 @@ describe("WhatsAppApi: errors", () => {
       [{ phoneNumberId: "" }, "phoneNumberId is missing, or empty"],
       [{ phoneNumberId: 106540352242922 }, "phoneNumberId is of the type number, not a string"],
       [{ accountId: 1 }, "accountId is of the type number"],
+      [
+        { baseUrl: "https://graph.facebook.com/v26.0" },
+        'the version v26.0 in its path: give it as the option "version"',
+      ],
+      [{ baseUrl: "https://graph.facebook.com/v26.0/" }, 'the option "version"'],
       [{ version: "26" }, '"version" is "26" instead of a version such as "v26.0"'],
       ...["", "v", "v26", "v26.", "v26.0.1", "v26.x", "26.0", "v26.0/"].map((version): [object, string] => [
         { version },
@@ -247,7 +252,8 @@ describe("WhatsAppApi: errors", () => {
     for (const [more, message] of wrong) {
       assertThrows(() => new WhatsAppApi({ ...options, ...more }), OptionError, message);
     }
-    assertEquals(new WhatsAppApi({ ...options, version: "v100.12" }).graph.phoneNumberId, "1");
+    const baseUrl = "https://proxy.example.com/graph/v2";
+    assertEquals(new WhatsAppApi({ ...options, version: "v100.12", baseUrl }).graph.baseUrl, baseUrl);
   });
 
   it("report an answer that is not valid", async () => {

@@ -182,6 +182,9 @@ describe("the filter of a token", () => {
     // A list that is overlooked would let everything through.
     assertThrows(() => checkFilter(Object.create({ phoneNumberIds: ["1"] })), OptionError, '"phoneNumberIds"');
     assertThrows(() => checkFilter(JSON.parse('{"__proto__":{"fields":[]}}')), OptionError, '"__proto__"');
+    const fields = new Array<string>(1000).fill("messages");
+    assertEquals(checkFilter({ fields }), { fields });
+    assertThrows(() => checkFilter({ fields: [...fields, "messages"] }), OptionError, "1000");
   });
 
   it("agrees with all known notifications, where those are present", () => {

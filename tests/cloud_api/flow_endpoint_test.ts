@@ -6,6 +6,7 @@ import type { FlowEndpointError } from "../../cloud_api/flow_endpoint_error.ts";
 import type { FlowRequest } from "../../cloud_api/flow_crypto.ts";
 import { signNotification } from "../../cloud_api/signature.ts";
 import { WebSocketServer } from "../../server/server.ts";
+import { WhatsAppServer } from "../../whatsapp/server.ts";
 import { makeKeys, sealRequest } from "../support/flow_client.ts";
 import { encode } from "../support/support.ts";
 import { originOf, startServer } from "../support/whatsapp.ts";
@@ -165,6 +166,32 @@ describe("flowEndpoint()", () => {
     assertEquals(handler(new Request("http://localhost/flow/", { method: "POST" })), undefined);
     const response = await handler(new Request("http://localhost/flow?a=b", { method: "POST" }))!;
     assertEquals(response.status, 432);
+  });
+
+  it("is refused by a server whose webhook would take its requests for notifications", async () => {
+    const { options } = recorder(dates);
+    const secrets = { appSecret: SECRET, receiverToken: "t", journal: null };
+    const settings = { hostname: "127.0.0.1", port: 0, behindProxy: true, ...secrets };
+    const other = { pathName: "/other", appSecret: SECRET, verifyToken: "v" };
+    const wrong: [object, string | undefined, string][] = [
+      [{}, "/flow", 'without "pathName" the server takes the requests for flowEndpoint'],
+      [{}, undefined, 'without "pathName"'],
+      [{ pathName: "/flow" }, "/flow", 'both have the path "/flow"'],
+      [{ pathName: "/whatsapp", apps: [other] }, "/other", 'both have the path "/other"'],
+    ];
+    for (const [more, pathName, text] of wrong) {
+      const server = new WhatsAppServer({ ...settings, ...more, onCommandGet: flowEndpoint({ ...options, pathName }) });
+      await assertRejects(() => server.start(), OptionError, text);
+    }
+    for (const pathName of ["/flow", undefined]) {
+      const onCommandGet = flowEndpoint({ ...options, pathName });
+      await using server = new WhatsAppServer({ ...settings, pathName: "/whatsapp", apps: [other], onCommandGet });
+      await server.start();
+      const { body, open } = await sealRequest(KEYS.publicKey, INIT);
+      const json = JSON.stringify(body);
+      const response = await fetch(`${originOf(server)}/flow`, { method: "POST", body: json, headers: signed(json) });
+      assertEquals(await open(await response.text()), { screen: "DATES", data: { dates: ["2026-12-01"] } });
+    }
   });
 
   it("passes errors of the program on, and refuses answers of no form", async () => {

@@ -100,6 +100,24 @@ describe("GraphClient", () => {
     });
   });
 
+  it("refuses paths that would lead elsewhere, and unknown options of a call", () =>
+    withGraph(() => ({ json: {} }), async (api, { requests }) => {
+      const wrong: [path: unknown, call: object, text: string][] = [
+        ["/1022/x", {}, 'The path is "/1022/x" instead of the path behind the version'],
+        ["https://graph.facebook.com/v26.0/1022?access_token=secret", {}, "instead of the path behind the version"],
+        ["", {}, "The path is empty"],
+        [undefined, {}, "The path is undefined"],
+        ["1022", { fields: "name" }, "use query: { fields }"],
+        ["1022", { jsn: {} }, 'did you mean "json"?'],
+      ];
+      for (const [path, call, text] of wrong) {
+        const error = await assertRejects(() => api.graph.get(path as string, call), OptionError, text);
+        assert(!error.message.includes("secret"));
+        await assertRejects(() => api.graph.pages(path as string, call).next(), OptionError, text);
+      }
+      assertEquals(requests.length, 0);
+    }));
+
   it("leaves out parameters without a value, and escapes the others", () =>
     withGraph(() => page([]), async (api, graph) => {
       await api.graph.get("1022/x", { query: { fields: "a,b{c}", limit: 5, after: undefined } });
@@ -169,7 +187,7 @@ describe("a function that is asked for the access token", () => {
     assertEquals(clock.pending, 1);
     clock.advance(1);
     await slow;
-    // A token that comes too late concerns no call.
+    // A failure that comes too late is ignored.
     asked[0]!.reject(new Error("late"));
     assertEquals(clock.pending, 0);
   });

@@ -121,6 +121,12 @@ describe("parseGroups", () => {
     }]]);
   });
 
+  it("knows a setting without a result", () => {
+    const groups = [{ group_subject: { text: "New" }, group_mood: { text: "a setting to come" } }];
+    const [record] = parseField("group_settings_update", { groups }).records;
+    assertEquals(record?.kind === "group" && record.settings, [{ name: "group_subject", text: "New", errors: [] }]);
+  });
+
   it("takes a user id in place of a WhatsApp id as one", () => {
     const added_participants = [{ wa_id: "US.9000001" }];
     const [record] = parseField("group_participants_update", { groups: [{ added_participants }] }).records;

@@ -40,6 +40,11 @@ describe("parseHistory", () => {
     assertEquals(show({ from: anna }, { context: { wa_id: anna, user_id: "US.1" } }, unknown), ["in", undefined, anna]);
     assertEquals(show({ from: "US.1" }, { context: { user_id: "US.1" } }, unknown), ["in", undefined, "US.1"]);
     assertEquals(show({ from: luca }, undefined, unknown), [undefined, undefined, undefined]);
+    // A payload of a partner of Meta has it in so many words.
+    const sent = { history_context: { from_me: true, status: "read" } };
+    assertEquals(show({ from: business, ...sent }, { id: anna }, unknown), ["out", anna, anna]);
+    assertEquals(show(sent, { id: anna }), ["out", anna, anna]);
+    assertEquals(show({ history_context: { from_me: false } }, { id: anna }), ["in", business, anna]);
     // Payloads show user ids inside of the member for phone numbers.
     assertEquals(show({ from: "US.1" }, undefined), ["in", business, "US.1"]);
   });

@@ -201,6 +201,9 @@ describe("parseNotification", () => {
         context: { messageId: "M0", forwarded: false, frequentlyForwarded: false },
       },
     ],
+    ["edit of an edit, which is empty", { type: "edit", edit: { message: { type: "edit" } } }, "edit", {
+      originalMessageId: "",
+    }],
     [
       "edit of an edit",
       { type: "edit", edit: { message: { type: "edit", edit: { message: {} } } } },

@@ -1,6 +1,5 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import type { WhatsAppApiErrorCode } from "../../base/errors.ts";
 import { WhatsAppApiError } from "../../cloud_api/api_error.ts";
 import { isTransient, pauseBefore } from "../../cloud_api/retry.ts";
 import { type GraphAnswer, GraphServer, refusal } from "../support/graph.ts";
@@ -49,20 +48,6 @@ describe("isTransient()", () => {
       assert(!isTransient(errorOf(500, code, { isTransient: true })));
     }
   });
-});
-
-describe("isTransient of a WhatsAppApiError", () => {
-  it("holds without an answer, for a full queue, and for refusals that pass", () => {
-    const of = (code: WhatsAppApiErrorCode, status: number): boolean =>
-      new WhatsAppApiError(code, "", status).isTransient;
-    assertEquals([of("ERR_API_UNREACHABLE", 0), of("ERR_API_QUEUE", 0)], [true, true]);
-    assertEquals([errorOf(400, 130429), errorOf(503)].map((error) => error.isTransient), [true, true]);
-    assertEquals([errorOf(401, 190), errorOf(400, 131047)].map((error) => error.isTransient), [false, false]);
-    // The API has done what was asked: another call would do it again.
-    assertEquals([of("ERR_API_ANSWER", 200), of("ERR_MEDIA_TOO_LARGE", 200)], [false, false]);
-  });
-
-  it("is no member that a log shows", () => assert(!JSON.stringify(errorOf(503)).includes("isTransient")));
 });
 
 describe("pauseBefore()", () => {

@@ -53,6 +53,17 @@ describe("simulateNotification", () => {
     assertEquals(other.recipientId, "1650");
   });
 
+  it("takes further members of a message, which go before others", () => {
+    const fields = { id: "wamid.ORDER", context: { id: "wamid.MENU", from: "15550000000" } };
+    const [record] = parseNotification(simulateNotification(0, { type: "order", fields }).json).records;
+    assert(record?.kind === "message" && record.type === "order");
+    assertEquals([record.id, record.context?.messageId, record.order.productItems.length], [
+      "wamid.ORDER",
+      "wamid.MENU",
+      1,
+    ]);
+  });
+
   it("refuses unknown options", () => {
     for (
       const [options, text] of [[{ contnts: {} }, 'mean "contents"?'], [{ text: "Hi" }, "contents: { body"]] as const

@@ -56,8 +56,12 @@ describe("laterStatus of payments", () => {
 
   it("never mixes them with the delivery of the message that asked for them", () => {
     const later = laterStatus<WhatsAppStatus | WhatsAppPayment>;
-    for (const [one, other] of [[status("sent"), payment("captured")], [status("read"), payment("failed")]] as const) {
-      assertEquals([later(one, other), later(other, one)], [one, other]);
+    const [early, late] = [{ timestamp: new Date(1000) }, { timestamp: new Date(2000) }];
+    for (const [first, second] of [[{}, {}], [early, late], [late, early]]) {
+      for (const [name, paid] of [["sent", "captured"], ["read", "failed"], ["failed", "failed"]] as const) {
+        const [one, other] = [status(name, first), { ...payment(paid), ...second }];
+        assertEquals([later(one, other), later(other, one)], [one, other]);
+      }
     }
   });
 });

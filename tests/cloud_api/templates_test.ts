@@ -93,6 +93,7 @@ describe("api.templates", () => {
         [() => templates.get("a/b"), 'The template is "a/b": not an id'],
         [() => templates.get("5", { fields: [] }), 'The option "fields" wants an array with names of fields'],
         [() => templates.delete("hi", { hsm_id: "5" } as object), 'has no option "hsm_id"; use "id"'],
+        [() => templates.delete("hi", { language: "en" } as object), 'use "id", that of the template in this language'],
         [() => templates.deleteByIds([]), 'The "ids" are 0: the Cloud API takes at least 1'],
         [() => templates.deleteByIds(new Array(101).fill("5")), 'The "ids" are 101: the Cloud API takes 100 at most'],
       ];
