@@ -32,6 +32,8 @@ export interface Callback {
   readonly verifyToken: string | undefined;
   /** Secret for the signature; `undefined` if it is not known. */
   readonly appSecret: string | undefined;
+  /** Secret that is not shown, beside these; no part of it. */
+  readonly accessToken?: string | undefined;
   /** Aborts the checks. */
   readonly signal: AbortSignal;
 }
@@ -62,7 +64,10 @@ export async function checkCallback(callback: Callback, report: SetupReport): Pr
 }
 
 /** @returns `false` if no request reaches the server. */
-async function verify({ url, verifyToken, appSecret, signal }: Callback, report: SetupReport): Promise<boolean> {
+async function verify(
+  { url, verifyToken, appSecret, accessToken, signal }: Callback,
+  report: SetupReport,
+): Promise<boolean> {
   const challenge = String(randomBytes(4).readUInt32BE());
   const asked = new URL(url);
   asked.searchParams.set("hub.mode", "subscribe");
@@ -79,7 +84,7 @@ async function verify({ url, verifyToken, appSecret, signal }: Callback, report:
   }
   const { status, text } = answer;
   // Hidden before the text is cut: half a secret would not be recognised.
-  const shown = { ...answer, text: hideSecrets(text, [verifyToken, appSecret]) };
+  const shown = { ...answer, text: hideSecrets(text, [verifyToken, appSecret, accessToken]) };
   if (status === 200 && text === challenge) {
     report.add("verification", "ok", `${redactUrl(url)} answers Meta's GET with the challenge`);
     return true;

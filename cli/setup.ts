@@ -111,7 +111,7 @@ async function check({ access, wanted, subscribe, ...secrets }: Task, report: Se
   const found = meta?.callback?.url;
   const url = wanted ?? (found !== undefined && URL.canParse(found) ? new URL(found) : undefined);
   const before = report.wrong;
-  if (url !== undefined) await checkCallback({ url, verifyToken, appSecret, signal }, report);
+  if (url !== undefined) await checkCallback({ url, verifyToken, appSecret, accessToken, signal }, report);
   // Meta asks the URL at once, and its error says less.
   const isReady = report.wrong === before;
   if (subscribe && wanted !== undefined && isReady) await meta?.overrideCallback(wanted, verifyToken!);

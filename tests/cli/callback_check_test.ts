@@ -158,11 +158,21 @@ describe("checkCallback", () => {
 
   it("shows no part of a secret that the answer echoes", async () => {
     // It is cut behind 40 characters.
-    for (const echo of [VERIFY_TOKEN, APP_SECRET, new URLSearchParams({ a: VERIFY_TOKEN }).toString()]) {
+    const accessToken = "EAAG/made+up/access+token/of/some/length";
+    for (
+      const echo of [
+        VERIFY_TOKEN,
+        APP_SECRET,
+        accessToken,
+        encodeURIComponent(accessToken),
+        new URLSearchParams({ a: VERIFY_TOKEN }).toString(),
+      ]
+    ) {
       for (const before of ["", "x".repeat(20), "x".repeat(30)]) {
         await withProgram((_request, response) => response.end(`${before}${echo}`), async (url) => {
-          const [finding] = await findingsOf(url);
+          const [finding] = await findingsOf(url, { accessToken });
           assert(finding!.text.includes("answers the GET with 200"), finding!.text);
+          assert(!finding!.text.includes("EAAG"), finding!.text);
           assert(!finding!.text.includes("chosen") && !finding!.text.includes("5f2c0a4b"), finding!.text);
         });
       }
