@@ -114,6 +114,8 @@ const NAMES: readonly (readonly [option: string, name: string])[] = [
   ['set "checkType" to false', "give it with --mime-type"],
   ['The setting "accessToken"', "WHATSAPP_ACCESS_TOKEN"],
   ['The option "baseUrl"', "--api"],
+  ['The option "version"', "--api-version"],
+  ['the option "version"', "--api-version"],
   ['"caption"', "--caption"],
   ['"replyTo"', "--reply-to"],
   ['"bizOpaqueCallbackData"', "--callback-data"],

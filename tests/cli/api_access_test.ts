@@ -1,6 +1,8 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { apiAccess, type ApiValues, required, withFlags } from "../../cli/api_access.ts";
+import { OptionError } from "../../base/errors.ts";
+import { WhatsAppApi } from "../../cloud_api/api.ts";
 import { UsageError } from "../../cli/io.ts";
 import { VERSION } from "../../cli/version.ts";
 
@@ -60,6 +62,14 @@ describe("withFlags", () => {
   it("names flags and variables instead of options", () => {
     assertEquals(withFlags('The "caption" has 1025 characters'), "The --caption has 1025 characters");
     assertEquals(withFlags('The setting "accessToken" is empty'), "WHATSAPP_ACCESS_TOKEN is empty");
+    const faults: [object, string][] = [
+      [{ version: "26" }, '--api-version is "26" instead of a version such as "v26.0"'],
+      [{ baseUrl: "https://a.example/v26.0" }, "--api has the version v26.0 in its path: give it as --api-version"],
+    ];
+    for (const [options, text] of faults) {
+      const make = (): WhatsAppApi => new WhatsAppApi({ accessToken: "t", phoneNumberId: "1", ...options });
+      assertEquals(withFlags(assertThrows(make, OptionError).message), text);
+    }
     assertEquals(withFlags("Cannot send: the recipient is empty"), "Cannot send: the recipient is empty");
   });
 });
