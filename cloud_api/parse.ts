@@ -96,7 +96,7 @@ const LIST_FIELDS: ReadonlyMap<string, ReadonlyMap<string, ItemParser>> = new Ma
 const ROOT: ReadonlyMap<string, MemberReader> = new Map<string, MemberReader>([["object", text], ["entry", own]]);
 const ENTRY: ReadonlyMap<string, MemberReader> = new Map<string, MemberReader>([
   ["id", text],
-  ["time", date],
+  ["time", plain],
   ["changes", own],
   ["changed_fields", own],
 ]);
@@ -124,6 +124,11 @@ class NotificationParser {
   #entry(entry: JsonObject, path: string): void {
     const accountId = text(entry, "id") ?? "";
     const origin: ChangeOrigin = { field: "", accountId, contacts: [], entryTime: date(entry, "time") };
+    const time = plain(entry, "time");
+    // Pages of Meta print a text that stands for a time.
+    if (time !== undefined && origin.entryTime === undefined) {
+      this.collector.skip(`${path}.time`, `${quote(printable(String(time)))} is no time`);
+    }
     const rest = restOf(entry, ENTRY);
     const changes = own(entry, "changes") ?? undefined;
     const names = own(entry, "changed_fields") ?? undefined;
@@ -246,6 +251,12 @@ function isTyped(metadata: JsonObject, key: string, { phoneNumberId, displayPhon
     ? displayPhoneNumber
     : undefined;
   return typed !== undefined && text(metadata, key) === typed;
+}
+
+/** Reads a member that is no object and no list. */
+function plain(raw: JsonObject, key: string): unknown {
+  const value = own(raw, key) ?? undefined;
+  return typeof value === "object" || value === "" ? undefined : value;
 }
 
 /** Removes the byte order mark, which `JSON.parse` refuses. */

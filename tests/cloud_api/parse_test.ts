@@ -701,6 +701,16 @@ describe("parseNotification", () => {
     assertEquals(skipped, [{ path: "entry[0].changes[0].value", reason: "not an object" }]);
   });
 
+  it("tells the time of an entry that is none, and makes no record of it", () => {
+    const change = { field: "account_review_update", value: { decision: "APPROVED" } };
+    for (const time of ["<TIMESTAMP>", true, 1e300]) {
+      const entry = [{ id: "1", time, changes: [change] }];
+      const { records, skipped } = parseNotification(JSON.stringify({ object: "whatsapp_business_account", entry }));
+      assertEquals(records.map(({ kind, entryTime }) => [kind, entryTime]), [["account", undefined]]);
+      assertEquals(skipped, [{ path: "entry[0].time", reason: `"${time}" is no time` }]);
+    }
+  });
+
   it("accepts text and bytes, and gives a reason if the input is no notification", () => {
     const json = notification({ messages: [{ id: "1", type: "text", text: { body: "é" } }] });
     assertEquals(parseNotification(encode(json)).records, parseNotification(json).records);
