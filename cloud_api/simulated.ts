@@ -160,7 +160,7 @@ const NAMES: OptionTable<SimulatedOptions> = {
   from: true,
   fields: true,
 };
-const OPTIONS = new OptionNames("simulateNotification", {
+const OPTIONS = /* @__PURE__ */ new OptionNames("simulateNotification", {
   tables: [NAMES],
   hints: { content: 'use "contents"', body: 'use contents: { body: "…" }', text: 'use contents: { body: "…" }' },
   example: () => '{ type: "text" }',
