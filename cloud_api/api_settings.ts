@@ -7,6 +7,7 @@
 import { assertClock, type Clock, systemClock } from "../base/clock.ts";
 import { quote, redactUrl } from "../base/error_text.ts";
 import { OptionError } from "../base/errors.ts";
+import { isLoopback } from "../base/loopback.ts";
 import { assertToken } from "../base/secrets.ts";
 import { type Complete, FieldsReader, type SettingsTable } from "../base/settings.ts";
 import { isFieldContent } from "../base/token.ts";
@@ -28,7 +29,7 @@ export interface WhatsAppApiOptions {
    */
   version?: string | undefined;
   /**
-   * URL of the API.
+   * URL of the API: `https:`, or on a loopback address, since the access token goes there.
    * @default {"https://graph.facebook.com"}
    */
   baseUrl?: string | undefined;
@@ -161,9 +162,12 @@ function assertUserAgent(userAgent: string): void {
 }
 
 function assertBaseUrl(baseUrl: string): void {
-  const isUrl = URL.canParse(baseUrl) && baseUrl.trim() === baseUrl;
-  if (!isUrl || !["http:", "https:"].includes(new URL(baseUrl).protocol)) {
-    throw new OptionError(`The option "baseUrl" is ${quote(redactUrl(baseUrl))}: not an https: URL`);
+  const url = URL.canParse(baseUrl) && baseUrl.trim() === baseUrl ? new URL(baseUrl) : undefined;
+  // The access token goes there: without TLS anyone on the way could read it.
+  const isSafe = url?.protocol === "https:" || (url?.protocol === "http:" && isLoopback(url.hostname));
+  if (!isSafe) {
+    const wanted = "neither an https: URL nor one on a loopback address";
+    throw new OptionError(`The option "baseUrl" is ${quote(redactUrl(baseUrl))}: ${wanted}`);
   }
   const { username, password, search, hash, pathname } = new URL(baseUrl);
   if (username + password + search + hash !== "") {

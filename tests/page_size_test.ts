@@ -22,7 +22,7 @@ const NAME = "@tackline/websocket";
  */
 const SMALL_LIMIT = 10_240;
 const CLIENT_LIMIT = 20_000;
-const ALL_LIMIT = 39_680;
+const ALL_LIMIT = 39_800;
 /** Rooms of which a page with the client alone has nothing. */
 const RECEIVER_ROOMS = /\b(?:cloud_api|whatsapp|inbox)\/[^/]+$/;
 /** Bytes of a constant such as `8 * 1024 * 1024`, which esbuild keeps. */

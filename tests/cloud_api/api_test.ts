@@ -410,6 +410,7 @@ describe("WhatsAppApi: errors", () => {
         { ...base, phoneNumberId: "1/../2" },
         { ...base, baseUrl: "nowhere" },
         { ...base, baseUrl: "ftp://graph.example" },
+        { ...base, baseUrl: "http://graph.example" },
         { ...base, baseUrl: "https://graph.example " },
         { ...base, userAgent: "" },
         { ...base, userAgent: "a\r\nb: c" },
