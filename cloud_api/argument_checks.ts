@@ -89,7 +89,9 @@ export function assertUrl(name: string, url: unknown, max: number, protocols: re
  */
 export function assertDigits(name: string, digits: unknown, count?: number): asserts digits is string {
   const wanted = count === undefined ? "digits" : `${count} digits`;
-  if (typeof digits !== "string") throw new OptionError(`The ${name} is a ${typeof digits} instead of ${wanted}`);
+  if (typeof digits !== "string") {
+    throw new OptionError(`The ${name} is of the type ${typeof digits} instead of a text of ${wanted}`);
+  }
   const length = digits.length;
   if ((count === undefined ? length > 0 : length === count) && isDigits(digits)) return;
   throw new OptionError(`The ${name} is a text of ${length} characters instead of ${wanted}`);

@@ -15,7 +15,7 @@ import { makeError } from "./graph_error.ts";
 import { isObject, type JsonObject, list, object, text } from "./json.ts";
 import type { OpenUpload, Upload } from "./media_upload.ts";
 import { isTransient, PAIR_LIMIT_CODE, pauseBefore } from "./retry.ts";
-import type { SendQueue } from "./send_queue.ts";
+import { PAIR_INTERVAL, type SendQueue } from "./send_queue.ts";
 
 /** Parts of a call. */
 export interface GraphCall {
@@ -148,6 +148,7 @@ export class GraphClient {
    * @param path The path behind the version, such as `106540352242922/whatsapp_business_profile`.
    * @param call Query, header fields, signal.
    * @returns The answer.
+   * @throws {OptionError} If the path is a URL, or an option of the call is unknown.
    * @throws {WhatsAppApiError} If the API refuses it.
    */
   get(path: string, call: GraphCall = {}): Promise<JsonObject> {
@@ -160,6 +161,7 @@ export class GraphClient {
    * @param path The path behind the version.
    * @param call Body, query, header fields, signal.
    * @returns The answer.
+   * @throws {OptionError} If the path is a URL, or an option of the call is unknown.
    * @throws {WhatsAppApiError} If the API refuses it.
    */
   post(path: string, call: GraphCall = {}): Promise<JsonObject> {
@@ -172,6 +174,7 @@ export class GraphClient {
    * @param path The path behind the version.
    * @param call Query, body, header fields, signal.
    * @returns The answer.
+   * @throws {OptionError} If the path is a URL, or an option of the call is unknown.
    * @throws {WhatsAppApiError} If the API refuses it.
    */
   delete(path: string, call: GraphCall = {}): Promise<JsonObject> {
@@ -200,6 +203,7 @@ export class GraphClient {
    * @param path The path behind the version.
    * @param call Query (`limit` is the size of a page), header fields, signal.
    * @returns The objects of `data` of all pages.
+   * @throws {OptionError} If the path is a URL, or an option of the call is unknown.
    * @throws {WhatsAppApiError} If the API refuses a page.
    */
   async *pages(path: string, call: GraphCall = {}): AsyncGenerator<JsonObject, void, void> {
@@ -229,6 +233,10 @@ export class GraphClient {
       return await this.#fetch("POST", this.#url(path), call, readJson, (error, pause) => {
         if (error.graph?.code === PAIR_LIMIT_CODE) place.block(pause);
       });
+    } catch (error) {
+      // The last attempt has no pause behind it, and still says that messages to this recipient are too many.
+      if (error instanceof WhatsAppApiError && error.graph?.code === PAIR_LIMIT_CODE) place.block(PAIR_INTERVAL);
+      throw error;
     } finally {
       place.leave();
     }

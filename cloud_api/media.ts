@@ -21,7 +21,7 @@ import type {
 import { fetchGraph, type GraphClient, graphUrl, pathOf } from "./graph.ts";
 import { isObject, type JsonObject, withoutUndefined } from "./json.ts";
 import { assertSize, checkFileBytes, fetchFile } from "./media_download.ts";
-import { checkFile, formCall, uploadCall } from "./media_upload.ts";
+import { checkFile, formCall, releasing, uploadCall } from "./media_upload.ts";
 import type { WhatsAppMedia } from "./messages.ts";
 
 const UPLOAD_NAMES: OptionTable<UploadOptions> = {
@@ -80,7 +80,10 @@ export class MediaCalls {
     const file = await checkFile(source, options);
     const call = await formCall(file, { messaging_product: "whatsapp", type: file.mimeType });
     const url = graphUrl(this.#graph, `${this.#graph.phoneNumberId}/media`);
-    const { id } = await fetchGraph(this.#graph, "POST", url, { ...call, signal: options.signal }, readJson);
+    const { id } = await releasing(
+      [source],
+      () => fetchGraph(this.#graph, "POST", url, { ...call, signal: options.signal }, readJson),
+    );
     return { id: assertText(id, "id") };
   }
 
@@ -106,11 +109,13 @@ export class MediaCalls {
       throw new OptionError(`The option "mimeType" is "${mimeType}": templates and profiles take ${list}`);
     }
     const query = { file_name: filename, file_length: size, file_type: mimeType };
-    const { id } = await this.#graph.post(`${appId}/uploads`, { query, signal });
-    const url = this.#sessionUrl(assertText(id, "id"));
     const call = await uploadCall(file);
     const headers = { ...call.headers, file_offset: "0" };
-    const answer = await fetchGraph(this.#graph, "POST", url, { ...call, headers, scheme: "OAuth", signal }, readJson);
+    const answer = await releasing([source], async () => {
+      const { id } = await this.#graph.post(`${appId}/uploads`, { query, signal });
+      const url = this.#sessionUrl(assertText(id, "id"));
+      return await fetchGraph(this.#graph, "POST", url, { ...call, headers, scheme: "OAuth", signal }, readJson);
+    });
     return { handle: assertText(answer.h, "h") };
   }
 

@@ -48,6 +48,33 @@ export interface CheckedFile {
   readonly limit: number;
 }
 
+/**
+ * Runs the calls that upload files. If they fail, streams that none of them has begun to read are cancelled too:
+ * nothing else would release the files behind them.
+ *
+ * @param sources The files.
+ * @param calls The calls.
+ * @returns Their result.
+ * @throws The error of the calls.
+ */
+export async function releasing<Result>(
+  sources: readonly UploadSource[],
+  calls: () => Promise<Result>,
+): Promise<Result> {
+  try {
+    return await calls();
+  } catch (error) {
+    for (const source of sources) {
+      // A stream with a reader belongs to its attempt, or to the program.
+      if (!(source instanceof ReadableStream) || source.locked) continue;
+      source.cancel(error).catch(() => {
+        // It has failed already.
+      });
+    }
+    throw error;
+  }
+}
+
 /** Parts of the call that uploads a file: a body that is sent whole, or piece by piece. */
 export interface UploadCall {
   /** Header fields. */

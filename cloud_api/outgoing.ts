@@ -12,6 +12,7 @@ import type { Draft } from "./contents.ts";
 import { objectOf, optionalText, textOf } from "./contents_checks.ts";
 import { type GraphClient, sendGraphMessage } from "./graph.ts";
 import { isObject, type JsonObject, list, text, withoutUndefined } from "./json.ts";
+import { releasing } from "./media_upload.ts";
 import type { WhatsAppMessage } from "./messages.ts";
 import { addressOf, type Recipient } from "./recipient.ts";
 import type { TemplateParameters } from "./template_components.ts";
@@ -91,10 +92,22 @@ export async function sendDraft(
   const { signal } = options;
   const address = addressOf(to);
   const message = messageOf(address, draft, options);
-  for (const { media, file: { file, mimeType, filename, size, checkType }, kind } of draft.uploads) {
-    media.id = (await calls.uploadMedia(file, { kind, mimeType, filename, size, checkType, signal })).id;
-  }
+  // Without files a message has its place in the queue before the caller goes on.
+  if (draft.uploads.length > 0) await uploadFiles(calls, draft.uploads, signal);
   return sentMessage(await sendGraphMessage(calls.graph, keyOf(address), message, signal));
+}
+
+/** Uploads files one after the other, and puts their ids into the contents. */
+async function uploadFiles(
+  calls: MessageCalls,
+  uploads: Draft["uploads"],
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  await releasing(uploads.map(({ file }) => file.file), async () => {
+    for (const { media, file: { file, mimeType, filename, size, checkType }, kind } of uploads) {
+      media.id = (await calls.uploadMedia(file, { kind, mimeType, filename, size, checkType, signal })).id;
+    }
+  });
 }
 
 /** Limits of sending are for a person: with or without a plus, a phone number is the same. */

@@ -8,7 +8,7 @@ import type { Clock } from "../base/clock.ts";
 import { WhatsAppApiError } from "./api_error.ts";
 
 /** Time for which one message to a recipient counts, and length of a burst, in ms. */
-const PAIR_INTERVAL = 6_000;
+export const PAIR_INTERVAL: number = 6_000;
 /** Maximum of messages to one recipient in a burst. */
 const PAIR_BURST = 45;
 const SECOND = 1_000;

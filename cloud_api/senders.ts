@@ -49,6 +49,8 @@ export abstract class WhatsAppSenders {
    * @param file The file.
    * @param options Its kind, type, size and name, and a signal.
    * @returns Its media id.
+   * @throws {OptionError} If its type or size is not allowed.
+   * @throws {WhatsAppApiError} If the API refuses it.
    */
   abstract uploadMedia(file: UploadSource, options: UploadOptions): Promise<{ id: string }>;
 
@@ -99,18 +101,18 @@ export abstract class WhatsAppSenders {
    * @param contents A text, or contents under the name of their kind.
    * @param options Options of the message.
    * @returns The message, once the API has accepted it.
-   * @throws {OptionError} If contents or options are not valid.
+   * @throws {OptionError} If message, contents or options are not valid.
    * @throws {WhatsAppApiError} If the API does not accept it.
    */
-  reply(
+  async reply(
     message: WhatsAppMessage,
     contents: string | MessageContents,
     options: SendTextOptions = {},
   ): Promise<SentMessage> {
-    const answer = { replyTo: message.id, ...options };
+    const answer = { replyTo: messageIdOf("message", message), ...options };
     return typeof contents === "string"
-      ? this.sendText(message, contents, answer)
-      : this.send(message, contents, answer);
+      ? await this.sendText(message, contents, answer)
+      : await this.send(message, contents, answer);
   }
 
   // ---- Texts and reactions -------------------------------------------------------------------------------------
@@ -497,11 +499,7 @@ export abstract class WhatsAppSenders {
    * @throws {OptionError} If an argument is not valid.
    * @throws {WhatsAppApiError} If the API does not accept it.
    */
-  async sendCallPermissionRequest(
-    to: Recipient,
-    body: string | undefined,
-    options: SendOptions = {},
-  ): Promise<SentMessage> {
+  async sendCallPermissionRequest(to: Recipient, body?: string, options: SendOptions = {}): Promise<SentMessage> {
     return await sendDraft(this, to, interactive.callPermissionRequestDraft(body), options);
   }
 

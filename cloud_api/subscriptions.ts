@@ -27,18 +27,18 @@ export interface CallbackOptions {
   signal?: AbortSignal | undefined;
 }
 
-/** Options of a subscription. */
-export interface SubscribeOptions {
-  /**
-   * URL to which Meta posts the webhooks of this account, instead of the one of the app: https, up to 200 characters.
-   * Meta asks it for the challenge before the call returns. Without it an earlier one is removed.
-   */
-  callbackUrl?: string | undefined;
-  /** Token that Meta shows when it asks for the challenge: `verifyToken` of the server. Only with `callbackUrl`. */
-  verifyToken?: string | undefined;
+/**
+ * Options of a subscription: with a callback for the webhooks of this account (`callbackUrl` and `verifyToken`
+ * together), or without one, which removes an earlier one.
+ */
+export type SubscribeOptions = CallbackOptions | {
+  /** Only with `verifyToken`. */
+  callbackUrl?: undefined;
+  /** Only with `callbackUrl`. */
+  verifyToken?: undefined;
   /** Aborts the call. */
   signal?: AbortSignal | undefined;
-}
+};
 
 /** Options of a call that has no other ones. */
 export interface CallOptions {

@@ -76,7 +76,10 @@ describe("checks of arguments", () => {
       messageOf(() => assertDigits("PIN", "98765x", 6)),
       "The PIN is a text of 6 characters instead of 6 digits",
     );
-    assertEquals(messageOf(() => assertDigits("PIN", 987654, 6)), "The PIN is a number instead of 6 digits");
+    assertEquals(
+      messageOf(() => assertDigits("PIN", 987654, 6)),
+      "The PIN is of the type number instead of a text of 6 digits",
+    );
     assertEquals(messageOf(() => assertDigits("code", "")), "The code is a text of 0 characters instead of digits");
   });
 

@@ -317,6 +317,25 @@ describe("uploadMedia: a stream", () => {
   });
 });
 
+describe("a stream that no call has begun to read", () => {
+  it("is cancelled if the access token does not come, or no session is opened", () =>
+    withGraph(() => refusal(400, 100), async (api, graph) => {
+      const reason = new Error("no token");
+      const tokenless = graph.api({ accessToken: () => Promise.reject(reason) });
+      const options = { ...PDF, size: 3 };
+      const calls: ((stream: ReadableStream<Uint8Array>) => Promise<unknown>)[] = [
+        (stream) => tokenless.uploadMedia(stream, options),
+        (stream) => api.uploadHandle(stream, { ...options, appId: "77" }),
+      ];
+      for (const call of calls) {
+        const source = Source.of(encode("abc"));
+        const error = await assertRejects(() => call(source.stream));
+        assertEquals([source.cancelled, source.pulled], [error, 0]);
+      }
+      assertEquals(graph.requests.length, 1);
+    }));
+});
+
 describe("uploadHandle", () => {
   const id = "upload:MTphdHRhY2htZW50OjE=?sig=ARZ_q";
 

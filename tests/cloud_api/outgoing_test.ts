@@ -113,6 +113,24 @@ describe("sendDraft()", () => {
     assertEquals([error, calls.sent.length], [reason, 0]);
   });
 
+  it("cancels the streams that were not uploaded, if one before them cannot be", async () => {
+    const calls = new Calls();
+    const reason = new Error("refused");
+    const cancelled: unknown[] = [];
+    const cards = [0, 1, 2].map((index) => {
+      const file = new ReadableStream<Uint8Array>({ cancel: (error) => void cancelled.push([index, error]) });
+      return { image: { file, mimeType: "image/png" }, button: "Shop", url: "https://a.b" };
+    });
+    calls.uploadMedia = (file) => {
+      // The first one is being read.
+      (file as ReadableStream).getReader();
+      return Promise.reject(reason);
+    };
+    const error = await send(calls, carouselDraft({ body: "B", cards })).catch((error: unknown) => error);
+    assertEquals(error, reason);
+    assertEquals(cancelled, [[1, reason], [2, reason]]);
+  });
+
   it("returns what the API says about the message, and refuses an answer without its id", async () => {
     const calls = new Calls();
     calls.answer = {

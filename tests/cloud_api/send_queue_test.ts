@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import type { WhatsAppApiError } from "../../cloud_api/api_error.ts";
+import { WhatsAppApiError } from "../../cloud_api/api_error.ts";
 import { SendQueue, type SendQueueSettings } from "../../cloud_api/send_queue.ts";
 import { GraphServer, refusal } from "../support/graph.ts";
 import { FakeClock, settle, until } from "../support/support.ts";
@@ -361,5 +361,22 @@ describe("WhatsAppApi with limits of sending", () => {
     clock.advance(1000);
     await Promise.all([first, second]);
     assertEquals(graph.requests.length, 4);
+  });
+
+  it("holds them back after the last attempt too", async () => {
+    await using graph = await new GraphServer().start();
+    graph.answer = () => ({ json: { messages: [{ id: "wamid.SENT" }] } });
+    graph.next.push(refusal(400, 131056));
+    const clock = new FakeClock();
+    const api = graph.api({ clock, requestTimeout: 0, maxRetries: 0, pairLimit: true });
+    await assertRejects(() => api.sendText("4917", "first"), WhatsAppApiError);
+    const more = [api.sendText("4917", "second"), api.sendText("4917", "third")];
+    assertEquals(api.queue.recipients, [{ recipient: "4917", waiting: 2, delay: 6000 }]);
+    clock.advance(6000);
+    await more[0];
+    assertEquals([graph.requests.length, api.queue.waiting], [2, 1]);
+    clock.advance(6000);
+    await more[1];
+    assertEquals([graph.requests.length, clock.pending], [3, 0]);
   });
 });

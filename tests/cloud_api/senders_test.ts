@@ -120,6 +120,8 @@ describe("WhatsAppSenders", () => {
       const context = { message_id: "wamid.IN" };
       assertEquals(jsonOf(graph, 0), { ...address, context, type: "interactive", interactive });
       await api.reply(messageOf({}), "Hi", { previewUrl: true, replyTo: "wamid.OTHER" });
+      const nothing = undefined as unknown as WhatsAppMessage;
+      await assertRejects(() => api.reply(nothing, "Hi"), OptionError, 'The option "message" is undefined');
       assertEquals([jsonOf(graph, 1).text, jsonOf(graph, 1).context], [
         { body: "Hi", preview_url: true },
         { message_id: "wamid.OTHER" },
@@ -140,6 +142,14 @@ describe("WhatsAppSenders", () => {
       assertEquals(graph.requests.map(({ json }) => (json as JsonObject).type), types.flatMap((type) => [type, type]));
       const [named, any] = [graph.requests.filter((_, at) => at % 2 === 0), graph.requests.filter((_, at) => at % 2)];
       assertEquals(named.map(({ json }) => json), any.map(({ json }) => json));
+    }));
+
+  it("asks for the permission to call without a text", () =>
+    withSenders(async (api, { requests }) => {
+      await api.sendCallPermissionRequest("4917");
+      const type = "call_permission_request";
+      const { interactive } = requests[0]!.json as { interactive: unknown };
+      assertEquals(interactive, { type, action: { name: type } });
     }));
 
   it("sends JSON of any type as it is", () =>

@@ -34,6 +34,19 @@ describe("subscribeApp()", () => {
       assertEquals(requests.length, 0);
     }));
 
+  it("compiles with URL and token together only", () =>
+    withGraph(() => ({ json: { success: true } }), async (api, { requests }) => {
+      const { callbackUrl, verifyToken } = CALLBACK;
+      // @ts-expect-error: without a token
+      await assertRejects(() => api.subscribeApp({ callbackUrl }), OptionError);
+      // @ts-expect-error: without a URL
+      await assertRejects(() => api.subscribeApp({ verifyToken }), OptionError);
+      assertEquals(requests.length, 0);
+      await api.subscribeApp({ callbackUrl, verifyToken });
+      await api.subscribeApp({ signal: undefined });
+      assertEquals(requests.length, 2);
+    }));
+
   it("wants the id of the account", () =>
     withGraph(() => ({ json: {} }), async (api) => {
       for (const call of [() => api.subscribeApp(), () => api.subscribedApps(), () => api.unsubscribeApp()]) {
