@@ -254,8 +254,8 @@ export class WhatsAppApi extends WhatsAppSenders {
    * Uploads a file for messages. Meta keeps it for 30 days. Its type and size are checked before anything is sent; a
    * file of more than 256 KiB is sent piece by piece, and `requestTimeout` is for each piece.
    *
-   * @param file The file. A `Blob` or bytes are sent again where a call would be; a stream cannot be, and is cancelled
-   * if the upload fails.
+   * @param file The file. A `Blob` or bytes are sent again where a call would be; a stream cannot be. It is left alone
+   * if a check refuses it, and cancelled if the upload fails.
    * @param options Its type, name, and size.
    * @returns Its id, for messages.
    * @throws {OptionError} If its type or size is not allowed.

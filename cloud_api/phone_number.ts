@@ -251,7 +251,7 @@ export class WhatsAppPhoneNumber {
 
   /**
    * Has the webhooks of this number posted to another URL than those of its account and the app: messages, calls,
-   * groups, echoes, history and hand-overs. Those about templates and the account go to the URL of the app still.
+   * groups, echoes, history and hand-overs. Those about templates and the account still go to the URL of the app.
    *
    * @param options URL and token.
    * @throws {OptionError} If the URL is not allowed, or the token is missing.

@@ -26,7 +26,8 @@ import { templateDraft } from "./template_components.ts";
 
 /**
  * Methods of {@linkcode WhatsAppApi} that send messages. Each checks recipient, contents and options before it sends
- * anything, and uploads files that are given as such.
+ * anything, and uploads files that are given as such, one after the other. If one of them fails, nothing is sent; those
+ * before it stay at Meta for 30 days.
  *
  * @example Buttons, and an image
  * ```ts
