@@ -71,8 +71,8 @@ export interface WhatsAppApiOptions {
   pairLimit?: boolean | undefined;
   /**
    * Maximum of messages in a second, of the business phone number; Meta allows 80, or 20 beside the app, or 1000 on
-   * request (code 130429). They are spread over the second: a tenth of them in 100 ms. Recipients
-   * take turns. 0: no limit.
+   * request (code 130429). They are spread over the second: a tenth of them in 100 ms. Recipients take turns. 0: no
+   * limit.
    * @default {0}
    */
   messagesPerSecond?: number | undefined;

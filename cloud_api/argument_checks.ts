@@ -37,20 +37,6 @@ export function assertLength(name: string, text: unknown, { min = 0, max }: Leng
 }
 
 /**
- * Checks the number of elements of a list.
- *
- * @param name The name of the list, for the error.
- * @param list The list.
- * @param max Greatest number.
- * @throws {OptionError} If it is no array, or has too many.
- */
-export function assertCount(name: string, list: unknown, max: number): asserts list is readonly unknown[] {
-  if (!Array.isArray(list)) throw new OptionError(`The "${name}" is ${showValue(list)} instead of an array`);
-  if (list.length <= max) return;
-  throw new OptionError(`The "${name}" has ${list.length} elements: the Cloud API takes ${max} at most`);
-}
-
-/**
  * Checks the size of a page of a list.
  *
  * @param size The number of elements; `undefined` stands for Meta's own choice.

@@ -59,7 +59,7 @@ function optionNames(more: object, example = "{ replyTo: message.id }"): OptionN
 }
 
 /** Names of options that each message may have. */
-export const SEND_OPTIONS: OptionNames = /* @__PURE__ */ optionNames({});
+const SEND_OPTIONS: OptionNames = /* @__PURE__ */ optionNames({});
 /** Names of options of texts. */
 export const TEXT_OPTIONS: OptionNames = /* @__PURE__ */ optionNames({ previewUrl: true });
 /** Names of options of templates. */

@@ -82,7 +82,7 @@ function parseCall(raw: JsonObject, origin: ChangeOrigin, reasons: readonly What
  * @param origin The change.
  * @returns A record with the event `status`.
  */
-export function parseCallStatus(raw: JsonObject, origin: ChangeOrigin): WhatsAppCall {
+function parseCallStatus(raw: JsonObject, origin: ChangeOrigin): WhatsAppCall {
   const status = parseStatusMembers(raw);
   return makeRecord("call", raw, origin, { ...status, event: "status", user: personIn(calledOf(status), origin) });
 }
