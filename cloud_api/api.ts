@@ -269,7 +269,7 @@ export class WhatsAppApi extends WhatsAppSenders {
    * export async function sendInvoice(api: WhatsAppApi, to: string) {
    *   const file = await openAsBlob("invoice.pdf");
    *   const { id } = await api.uploadMedia(file, { filename: "invoice.pdf" });
-   *   await api.send(to, "document", { id, filename: "invoice.pdf" });
+   *   await api.sendDocument(to, { id, filename: "invoice.pdf" });
    * }
    * ```
    */

@@ -77,7 +77,7 @@ export interface WhatsAppApiOptions {
    */
   messagesPerSecond?: number | undefined;
   /**
-   * Maximum of messages that wait for these two limits; more are refused with `ERR_API_QUEUE`.
+   * Maximum of messages that wait for these two limits; more are refused with `ERR_API_QUEUE`. 0: none waits.
    * @default {10000}
    */
   maxQueuedMessages?: number | undefined;

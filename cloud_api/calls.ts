@@ -161,6 +161,9 @@ export interface MediaFile {
   size?: number | undefined;
   /** Its SHA-256 digest, as the API reports it. */
   sha256?: string | undefined;
-  /** The bytes. The stream fails with `ERR_MEDIA_DIGEST` at its end if the digest does not match them. */
+  /**
+   * The bytes. The stream fails with `ERR_MEDIA_DIGEST` at its end if the digest does not match them. Read it to its
+   * end, or cancel it: it holds a connection.
+   */
   stream: ReadableStream<Uint8Array<ArrayBuffer>>;
 }
