@@ -110,7 +110,8 @@ export abstract class WhatsAppSenders {
     contents: string | MessageContents,
     options: SendTextOptions = {},
   ): Promise<SentMessage> {
-    const answer = { replyTo: messageIdOf("message", message), ...options };
+    TEXT_OPTIONS.assert(options);
+    const answer = { ...options, replyTo: options.replyTo ?? messageIdOf("message", message) };
     return typeof contents === "string"
       ? await this.sendText(message, contents, answer)
       : await this.send(message, contents, answer);

@@ -127,7 +127,9 @@ describe("WhatsAppSenders", () => {
         { message_id: "wamid.OTHER" },
       ]);
       await api.sendText("4917", "Hi", { replyTo: messageOf({}) });
-      assertEquals(jsonOf(graph, 2).context, { message_id: "wamid.IN" });
+      assertEquals(jsonOf(graph, 2).context, context);
+      await api.reply(messageOf({}), "Hi", { replyTo: undefined });
+      assertEquals(jsonOf(graph, 3).context, context);
     }));
 
   it("sends back what was received, of each type that can be sent", () =>
