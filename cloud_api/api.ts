@@ -5,6 +5,7 @@
  */
 
 import { assertSignal, OptionNames, type OptionTable } from "../base/option_names.ts";
+import { assertSuccess } from "./answers.ts";
 import { readApiOptions, type WhatsAppApiOptions } from "./api_settings.ts";
 import type {
   DownloadOptions,
@@ -145,7 +146,8 @@ export class WhatsAppApi extends WhatsAppSenders {
     const message_id = messageIdOf("message", message);
     const typing_indicator = options.typing ? { type: "text" } : undefined;
     const json = { messaging_product: "whatsapp", status: "read", message_id, typing_indicator };
-    await this.graph.post(`${this.graph.phoneNumberId}/messages`, { json, signal: options.signal });
+    const answer = await this.graph.post(`${this.graph.phoneNumberId}/messages`, { json, signal: options.signal });
+    assertSuccess(answer, "mark the message as read");
   }
 
   // ---- Subscriptions -------------------------------------------------------------------------------------------

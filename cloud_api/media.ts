@@ -7,6 +7,7 @@
 import { OptionError } from "../base/errors.ts";
 import { assertSignal, OptionNames, type OptionTable, showValue } from "../base/option_names.ts";
 import { assertNumber } from "../base/ranges.ts";
+import { assertSuccess } from "./answers.ts";
 import { WhatsAppApiError } from "./api_error.ts";
 import { assertId } from "./api_settings.ts";
 import { readJson } from "./call_limits.ts";
@@ -152,7 +153,7 @@ export class MediaCalls {
   async delete(id: string, options: SignalOption): Promise<void> {
     CALL_OPTIONS.assert(options);
     const query = { phone_number_id: this.#graph.phoneNumberId };
-    await this.#graph.delete(pathOf("media", id), { query, signal: options.signal });
+    assertSuccess(await this.#graph.delete(pathOf("media", id), { query, signal: options.signal }), "delete the file");
   }
 
   /**
