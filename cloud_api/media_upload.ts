@@ -248,9 +248,11 @@ export class Upload {
    *
    * @param limits Its limits: their timer starts anew with each piece.
    * @returns The body.
+   * @throws {OptionError} If the stream has another reader meanwhile.
    */
   open(limits: CallLimits): OpenUpload {
     const { source } = this.#file;
+    assertSource(source);
     const stream = source instanceof Blob ? source.stream() : source;
     const reader = stream instanceof ReadableStream ? stream.getReader() : new BytesReader(bytesOf(stream));
     return new OpenUpload(new Pieces(this.#file, this.#ends, reader), limits);

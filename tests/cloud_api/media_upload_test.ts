@@ -318,6 +318,17 @@ describe("uploadMedia: a stream", () => {
 });
 
 describe("a stream that no call has begun to read", () => {
+  it("is refused if another upload reads it", () =>
+    withGraph(stored, async (api, { requests }) => {
+      const { stream } = Source.of(encode("abc"));
+      const results = await Promise.allSettled([api.uploadMedia(stream, PDF), api.uploadMedia(stream, PDF)]);
+      assertEquals(results.map(({ status }) => status).sort(), ["fulfilled", "rejected"]);
+      const [refused] = results.filter((result) => result.status === "rejected");
+      assert(refused!.reason instanceof OptionError, String(refused!.reason));
+      assertStringIncludes(refused!.reason.message, "the stream has another reader");
+      assertEquals(requests.length, 1);
+    }));
+
   it("is cancelled if the access token does not come, or no session is opened", () =>
     withGraph(() => refusal(400, 100), async (api, graph) => {
       const reason = new Error("no token");
