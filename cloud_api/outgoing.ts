@@ -12,7 +12,7 @@ import type { Draft } from "./contents.ts";
 import { objectOf, optionalText, textOf } from "./contents_checks.ts";
 import { type GraphClient, sendGraphMessage } from "./graph.ts";
 import { isObject, type JsonObject, list, text, withoutUndefined } from "./json.ts";
-import { releasing } from "./media_upload.ts";
+import { checkFile, releasing } from "./media_upload.ts";
 import type { WhatsAppMessage } from "./messages.ts";
 import { addressOf, type Recipient } from "./recipient.ts";
 import type { TemplateParameters } from "./template_components.ts";
@@ -97,16 +97,21 @@ export async function sendDraft(
   return sentMessage(await sendGraphMessage(calls.graph, keyOf(address), message, signal));
 }
 
-/** Uploads files one after the other, and puts their ids into the contents. */
+/** Checks all files, then uploads them one after the other, and puts their ids into the contents. */
 async function uploadFiles(
   calls: MessageCalls,
   uploads: Draft["uploads"],
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  await releasing(uploads.map(({ file }) => file.file), async () => {
-    for (const { media, file: { file, mimeType, filename, size, checkType }, kind } of uploads) {
-      media.id = (await calls.uploadMedia(file, { kind, mimeType, filename, size, checkType, signal })).id;
-    }
+  const files = uploads.map(({ media, file: { file, mimeType, filename, size, checkType }, kind }) => ({
+    media,
+    file,
+    options: { kind, mimeType, filename, size, checkType, signal },
+  }));
+  // A mistake in the last file should not leave the first one at Meta.
+  if (files.length > 1) { for (const { file, options } of files) await checkFile(file, options); }
+  await releasing(files.map(({ file }) => file), async () => {
+    for (const { media, file, options } of files) media.id = (await calls.uploadMedia(file, options)).id;
   });
 }
 

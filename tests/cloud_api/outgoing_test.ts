@@ -105,6 +105,15 @@ describe("sendDraft()", () => {
     assertEquals(calls.uploads[1]!.options.kind, "video");
   });
 
+  it("uploads no file if a later one may not be uploaded", async () => {
+    const calls = new Calls();
+    const good = { image: { file: new Blob(["a"], { type: "image/png" }) }, button: "Shop", url: "https://a.b" };
+    const wrong = { ...good, image: { file: new Blob(["b"], { type: "image/bmp" }) } };
+    const draft = carouselDraft({ body: "B", cards: [good, wrong] });
+    await assertRejects(() => send(calls, draft), OptionError, "image/bmp");
+    assertEquals([calls.uploads.length, calls.sent.length], [0, 0]);
+  });
+
   it("sends nothing if a file cannot be uploaded", async () => {
     const calls = new Calls();
     const reason = new Error("too large");
