@@ -14,6 +14,7 @@ import { startBot } from "../examples/bot.ts";
 import type { WhatsAppReceiver } from "../whatsapp/receiver.ts";
 import { Simulator } from "../whatsapp/simulator.ts";
 import { type GraphAnswer, type GraphRequest, GraphServer, refusal } from "./support/graph.ts";
+import { settle, until } from "./support/support.ts";
 import { changeOf, post, SECRET, startServer, type TestServer, urlOf, withFile, wrap } from "./support/whatsapp.ts";
 
 const ANNA = "491700000001";
@@ -47,8 +48,33 @@ interface Rig {
   start(): Promise<WhatsAppReceiver>;
 }
 
+/** A fetch that knows when all answers have come: the end of a test must not fail a call of its bot. */
+class WholeFetch {
+  #pending = 0;
+
+  readonly fetch: typeof fetch = async (input, init) => {
+    this.#pending++;
+    try {
+      const response = await fetch(input, init);
+      const { status, headers } = response;
+      return new Response(await response.arrayBuffer(), { status, headers });
+    } finally {
+      this.#pending--;
+    }
+  };
+
+  /** Waits until the bot makes no call, and begins none. */
+  async idle(): Promise<void> {
+    do {
+      await until(() => this.#pending === 0, "the answers");
+      await settle();
+    } while (this.#pending > 0);
+  }
+}
+
 async function withBot(action: (rig: Rig) => Promise<void>): Promise<void> {
   await withFile(async (database) => {
+    const calls = new WholeFetch();
     await using graph = await new GraphServer().start();
     graph.answer = accept;
     await using server = await startServer();
@@ -58,7 +84,7 @@ async function withBot(action: (rig: Rig) => Promise<void>): Promise<void> {
     console.error = (value: unknown) => void printed.push(value);
     const start = async (): Promise<WhatsAppReceiver> => {
       const url = urlOf(server).replace("http", "ws");
-      const api = graph.api({ retryDelay: 0 });
+      const api = graph.api({ retryDelay: 0, fetch: calls.fetch });
       const bot = await startBot({ url, receiverToken: "token", api, flowId: "42", database });
       bots.push(bot);
       return bot;
@@ -66,8 +92,10 @@ async function withBot(action: (rig: Rig) => Promise<void>): Promise<void> {
     try {
       await action({ server, graph, printed, start });
     } finally {
-      console.error = error;
+      await calls.idle();
       for (const bot of bots) await bot.disconnect();
+      await calls.idle();
+      console.error = error;
     }
   });
 }
