@@ -247,7 +247,10 @@ function listNames(clause: string): [name: string, as: string][] {
   });
 }
 
-/** Finds names of a runtime: any name in code, a string or template that is the name, and its modules. */
+/**
+ * Finds names of a runtime: any name in code, a string or template that is the name, its modules, and outside of the
+ * room `transport` the name with a dot in comments that are no documentation.
+ */
 function checkRuntimes({ path, source: { text, code, pieces }, imports }: Module): Violation[] {
   return Object.entries(RUNTIME_FILES).flatMap(([name, files]): Violation[] => {
     if (files.test(path)) return [];
@@ -256,7 +259,12 @@ function checkRuntimes({ path, source: { text, code, pieces }, imports }: Module
       (kind === "string" || kind === "template") && text.slice(start + 1, end - 1) === name
     );
     const modules = imports.filter(({ target }) => new RegExp(`^${name.toLowerCase()}(:|$)`).test(target));
+    const comments = pieces.filter(({ kind, start, end }) =>
+      !path.startsWith("transport/") && (kind === "line comment" || kind === "block comment") &&
+      new RegExp(`(?<![\\w$#])${name}\\.`).test(text.slice(start, end))
+    );
     return [
+      ...comments.map(({ start }) => lineAt(text, start)),
       ...[...code.matchAll(word)].map(({ index }) => lineAt(text, index)),
       ...literals.map(({ start }) => lineAt(text, start)),
       ...modules.map(({ line }) => line),
