@@ -7,28 +7,16 @@ import type { AddressInfo } from "node:net";
 import { type Callback, checkCallback } from "../../cli/callback_check.ts";
 import { type Finding, SetupReport } from "../../cli/setup_report.ts";
 import { parseNotification } from "../../cloud_api/parse.ts";
-import { WhatsAppServer, type WhatsAppServerOptions } from "../../whatsapp.ts";
+import type { WhatsAppServerOptions } from "../../whatsapp.ts";
 import { tlsFile } from "../support/support.ts";
-
-const VERIFY_TOKEN = "chosen by the operator";
-const APP_SECRET = "5f2c0a4be1d94f0c9c1f2a7d3e6b8a90";
+import { APP_SECRET, makeCallbackServer, VERIFY_TOKEN } from "../support/callback_server.ts";
 
 /** A real server, whose notifications are counted. */
 async function withServer(
   action: (url: URL, notifications: string[]) => Promise<void>,
   options: WhatsAppServerOptions = {},
 ): Promise<void> {
-  await using server = new WhatsAppServer({
-    hostname: "127.0.0.1",
-    port: 0,
-    behindProxy: true,
-    pathName: "/whatsapp",
-    verifyToken: VERIFY_TOKEN,
-    appSecret: APP_SECRET,
-    receiverToken: "token",
-    journal: null,
-    ...options,
-  });
+  await using server = makeCallbackServer(options);
   const notifications: string[] = [];
   server.onRawMessage = (_server, raw) => void notifications.push(String(raw));
   await server.start();

@@ -11,15 +11,14 @@ import type { AddressInfo } from "node:net";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { runCli } from "../../cli.ts";
-import { WhatsAppServer, type WhatsAppServerOptions } from "../../whatsapp.ts";
+import type { WhatsAppServerOptions } from "../../whatsapp.ts";
 import { Io } from "../support/cli_io.ts";
 import { freePort } from "../support/free_port.ts";
 import { type GraphAnswer, type GraphRequest, refusal, withGraph } from "../support/graph.ts";
 import { tlsFile } from "../support/support.ts";
+import { APP_SECRET, makeCallbackServer, VERIFY_TOKEN } from "../support/callback_server.ts";
 
 const TOKEN = "EAAG-made-up-access-token";
-const APP_SECRET = "5f2c0a4be1d94f0c9c1f2a7d3e6b8a90";
-const VERIFY_TOKEN = "chosen by the operator";
 const ACCOUNT = "102290129340398";
 const NUMBER = "106540352242922";
 const APP = "670843887433847";
@@ -138,17 +137,7 @@ async function setup(
   change: (scene: Scene) => unknown = () => {},
   options: WhatsAppServerOptions = {},
 ): Promise<Outcome> {
-  await using server = new WhatsAppServer({
-    hostname: "127.0.0.1",
-    port: 0,
-    behindProxy: true,
-    pathName: "/whatsapp",
-    verifyToken: VERIFY_TOKEN,
-    appSecret: APP_SECRET,
-    receiverToken: "token",
-    journal: null,
-    ...options,
-  });
+  await using server = makeCallbackServer(options);
   await server.start();
   const url = `${server.useSSL ? "https" : "http"}://127.0.0.1:${server.address!.port}/whatsapp`;
   const scene: Scene = { url, meta: new Meta(url), env: { ...ENV }, args: [] };
