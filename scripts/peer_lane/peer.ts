@@ -1,0 +1,88 @@
+/**
+ * What a file of `scripts/peers/` exports: one foreign implementation, its two small programs, and what it is known to
+ * do differently.
+ *
+ * Both programs do the same, in either role: each message is echoed with its type, and a text `#close CODE` (or
+ * `#close` alone) makes the program start the closing handshake with that code (or without one). When its connection
+ * has ended, it prints `closed CODE`, 1005 for an empty close frame, 1006 for none, if its library tells it; a client
+ * then exits. Limits that the library lets raise are raised to 64 MiB, and compression is on if it can be.
+ *
+ * A program reads its environment:
+ *
+ * | variable | server | client |
+ * |---|---|---|
+ * | `PEER_PORT` | port to listen on, on 127.0.0.1 | |
+ * | `PEER_URL` | | `ws://localhost:PORT/` or `wss://localhost:PORT/` |
+ * | `PEER_CERT`, `PEER_KEY` | PEM files; set if TLS is asked for | |
+ * | `PEER_CA` | | PEM file of the root; set if TLS is asked for |
+ * | `PEER_DEFLATE` | `on`, or `off` in cases without compression | the same |
+ */
+
+/** Names of all cases, in the order of the matrix. */
+export const CASES = [
+  "text",
+  "binary",
+  "1 MiB",
+  "20 MiB",
+  "fragments",
+  "ping",
+  "close 1000",
+  "close 1001",
+  "close 3000",
+  "close 4999",
+  "close empty",
+  "its close 1000",
+  "its close 4999",
+  "its close empty",
+  "deflate",
+  "deflate no takeover",
+  "deflate 9 bits",
+  "TLS",
+] as const;
+
+export type CaseName = (typeof CASES)[number];
+
+/** Role of the peer. */
+export type PeerRole = "server" | "client";
+
+/** A difference that is the peer's own limit, choice or fault. */
+export interface Difference {
+  /** What the case gives instead of "ok", word by word: see `outcome` in the matrix. */
+  seen: string;
+  /** Why, in a few words. */
+  because: string;
+  /** File in `findings/` that shows it without our code, if it is a surprise. */
+  finding?: string;
+}
+
+/** One program of a peer. */
+export interface PeerProgram {
+  /** Command line; started in the folder that has `files`, after `build`. */
+  command: readonly string[];
+  /** Cases that differ; all others must be "ok". */
+  differs?: Partial<Record<CaseName, Difference>>;
+}
+
+/** One foreign implementation. */
+export interface Peer {
+  /** Its name in the matrix. */
+  name: string;
+  /** The version that was tried. */
+  version: string;
+  /** Language of its implementation. */
+  language: string;
+  /** Debian packages. */
+  debian?: readonly string[];
+  /** npm packages with versions, installed in the folder. */
+  npm?: readonly string[];
+  /** Source files by name. */
+  files: Readonly<Record<string, string>>;
+  /** Shell command that builds the programs, in the folder. */
+  build?: string;
+  /** Shell command that prints the version, or a text that contains it: another one is reported as a change. */
+  printVersion: string;
+  /** Its server; left out if it has none. */
+  server?: PeerProgram;
+  /** Its client; left out if it has none. */
+  client?: PeerProgram;
+}
