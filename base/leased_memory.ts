@@ -16,9 +16,9 @@ export const PASSAGE: number = 16 * 1024;
 const PAGE = 65536;
 
 /**
- * Number of buffers of each size. On Bun a large memory is expensive: JavaScriptCore counts it as live twice, and lets
- * the heap grow by twice its live size before it collects. In a server with a heap of 6 MiB, a memory of 11 MiB let
- * 55 MiB of garbage grow, one of 1 MiB 15 MiB.
+ * Number of buffers of each size. On Bun a large memory is expensive: JavaScriptCore counts it as live twice
+ * (`findings/bun_wasm_memory_counts_twice.sh`), and lets the heap grow by twice its live size before it collects. In a
+ * server with a heap of 6 MiB, a memory of 11 MiB let 55 MiB of garbage grow, one of 1 MiB 15 MiB.
  */
 let slots: Readonly<Record<SlotSize, number>> = { 32768: 8, 262144: 3 };
 

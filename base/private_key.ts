@@ -2,8 +2,8 @@
  * Private keys in PEM, encrypted or not, in a form that every runtime takes.
  *
  * Encrypted keys are decrypted here, step by step, on the primitives of Web Crypto and `node:crypto`:
- * `createPrivateKey` of Deno 2.9 takes a key whose PBKDF2 uses the default HMAC-SHA-1 for one with a wrong pass phrase,
- * does not know AES-192, and neither runtime says which cipher it does not know.
+ * `createPrivateKey` of Deno 2.9 takes a key whose PBKDF2 uses the default HMAC-SHA-1 for one with a wrong pass phrase
+ * (`findings/deno_private_key_hash.sh`), does not know AES-192, and neither runtime says which cipher it does not know.
  *
  * @module
  */

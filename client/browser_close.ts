@@ -18,7 +18,8 @@ import type { CloseFrame, CloseInfo } from "../connection/options.ts";
  */
 export function closeInfo(end: CloseEvent | undefined, sent: CloseFrame | undefined, discards: boolean): CloseInfo {
   const { code = ABNORMAL_CLOSURE, reason = "", wasClean = false } = end ?? {};
-  // Deno gives code 0 when no close frame came. After a failure the code does not matter.
+  // Deno gives code 0 when no close frame came (`findings/deno_websocket_code_zero.sh`). After a failure the code does
+  // not matter.
   if (discards || (code !== NO_STATUS_RECEIVED && !isValidCloseCode(code))) {
     return { code: ABNORMAL_CLOSURE, reason: "", clean: false, opened: true, ...sent && { sent } };
   }

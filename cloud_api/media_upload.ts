@@ -352,7 +352,10 @@ class BytesReader implements ByteReader {
   }
 }
 
-/** Cuts a body into pieces, and counts the bytes of its file: some runtimes read a whole file at once. */
+/**
+ * Cuts a body into pieces, and counts the bytes of its file: Deno gives a file as one piece
+ * (`findings/deno_open_as_blob_memory.sh`).
+ */
 class Pieces {
   readonly #file: CheckedFile;
   readonly #reader: ByteReader;

@@ -3,9 +3,9 @@
  *
  * Its streams are asynchronous, so that a frame could overtake a message, and slower for a small message
  * (`bench/deflate_bench.ts`), on Bun a hundred times. Its `…Sync` functions have no state, and Deno ignores the
- * dictionary that could replace it. Deno, Bun and Node build both on one call, `_handle.writeSync`, with the same
- * arguments and results. It is looked up at the first use; a runtime without it has no compression, and an error
- * says so.
+ * dictionary that could replace it (`findings/deno_zlib_dictionary.sh`). Deno, Bun and Node build both on one call,
+ * `_handle.writeSync`, with the same arguments and results. It is looked up at the first use; a runtime without it has
+ * no compression, and an error says so.
  *
  * @module
  */
@@ -56,8 +56,9 @@ const OUTPUT_SIZE = 64 * 1024;
 /** Most bytes that stay allocated after a large compressed message. */
 const KEPT_OUTPUT = 1024 * 1024;
 /**
- * Final blocks allowed in one message, and bytes of output that allow one more. To continue behind a final block takes
- * the time of a whole window, and the shortest has two bytes: many of them would keep a server busy.
+ * Final blocks (`findings/permessage_deflate_bfinal.sh`) allowed in one message, and bytes of output that allow one
+ * more. To continue behind a final block takes the time of a whole window, and the shortest has two bytes: many of them
+ * would keep a server busy.
  */
 const FREE_FINAL_BLOCKS = 4;
 const OUTPUT_PER_FINAL_BLOCK = 16;

@@ -371,7 +371,8 @@ async function openBun(
   own.onclose = (error) => ending.now(error);
   await ending.open(() => connectBun(own), destroy, signal);
   const gone = (): Error => new Error("the connection was lost");
-  // Bun 1.4 does not report a broken connection: it queues commands, reconnects, and forgets the subscriptions.
+  // Bun 1.4 does not report a broken connection: it queues commands, reconnects, and forgets the subscriptions
+  // (`findings/bun_redis_subscriptions.sh`).
   own.onconnect = () => ending.now(gone());
   const take = (text: string, channel: string): void => handler.message(channel, text);
   return {

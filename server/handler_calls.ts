@@ -200,7 +200,7 @@ function assertSendable(response: unknown): Response {
   if (status < 200 || status > 599) {
     throw new Error(`it returned a Response with status ${status}: it must be from 200 to 599`);
   }
-  // Asked for before the body: Bun forgets the type of a Blob or a form once its body is touched.
+  // Asked for before the body, which makes Bun forget it (`findings/bun_response_type.sh`).
   response.headers.has("content-type");
   if (response.bodyUsed || response.body?.locked) {
     throw new Error("it returned a Response that was sent already: make a new one for each request");

@@ -62,7 +62,8 @@ export class ResponseWriter {
     keepAlive: boolean,
   ): Promise<void> {
     this.#begun = false;
-    // Before the body: Bun forgets the type of a Blob or a form once its body is touched.
+    // Before the body: Bun forgets the type of a Blob or a form once its body is touched
+    // (`findings/bun_response_type.sh`).
     const named = response.headers.get("content-encoding");
     const coding = named !== null && isKnownCoding(named) ? named : null;
     const body = response.body === null ? undefined : new ResponseBody(response.body);

@@ -138,7 +138,10 @@ class FirstSteps {
   }
 }
 
-/** Bun 1.4 says "Failed to listen", without a code, for a host name that the system does not know. */
+/**
+ * Bun 1.4 says "Failed to listen", without a code, for a host name that the system does not know
+ * (`findings/bun_listen_unknown_host.sh`).
+ */
 async function listenFailure(error: unknown, hostname: string): Promise<unknown> {
   if (error instanceof Error && "code" in error && error.code !== undefined) return error;
   return await lookup(hostname).then(() => error, (cause) => cause);
@@ -570,7 +573,7 @@ class BunTransport implements UpgradableTransport, SocketOwner, BatchedWriter, R
     if (closed || destroyed) return;
     // The handler is not called back from within its own write.
     if (this.#writing) return queueMicrotask(() => this.onClose(error));
-    // When both have sent FIN, Bun closes the socket and says nothing of the second.
+    // When both have sent FIN, Bun closes the socket and says nothing of the second (`findings/bun_second_fin.sh`).
     if (this.#fin === "awaited" && error === undefined) this.onEnd();
     if (PHASES[this.#phase].destroyed) return;
     this.#phase = "closed";

@@ -4,8 +4,9 @@
  * reasons given there.
  *
  * Clients use `transport/node_tls.ts` too, for hosts that once kept silent inside a TLS handshake: Deno 2.9 never
- * closes the socket of such a handshake, neither by `close()` nor when it is collected, until the peer ends it.
- * `node:tls` closes it, but takes twice the processor time for messages of 16 KiB, so it is not used for all hosts.
+ * closes the socket of such a handshake, neither by `close()` nor when it is collected, until the peer ends it
+ * (`findings/deno_start_tls_leaks.sh`). `node:tls` closes it, but takes twice the processor time for messages of 16
+ * KiB, so it is not used for all hosts.
  *
  * @module
  */

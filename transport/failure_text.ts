@@ -18,7 +18,7 @@ type Reason = string | Readonly<Partial<Record<FailedAction, string>>>;
 const UNKNOWN_HOST = "the host name is not known";
 const NO_PERMISSION = "the system does not permit it";
 
-/** Bun reports a network or host that cannot be reached as ECONNREFUSED too. */
+/** Bun reports a network or host that cannot be reached as ECONNREFUSED too (`findings/bun_connect_refused.sh`). */
 const REASONS: ReadonlyMap<string, Reason> = new Map<string, Reason>([
   ["ECONNREFUSED", "nothing accepts connections there"],
   ["ECONNRESET", "the peer has reset the connection"],

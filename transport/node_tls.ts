@@ -3,12 +3,12 @@
  * `transport/deno.ts`). On Bun it serves several certificates, which sockets of Bun cannot.
  *
  * `Deno.listenTls` is not used: its connections have no `setNoDelay` (Deno 2.9), so Nagle's algorithm waits for delayed
- * acknowledgements. Of small messages sent each 7 ms to a client that answered each third one, 43 % came 20 to 41 ms
- * late.
+ * acknowledgements (`findings/deno_listen_tls_delay.sh`). Of small messages sent each 7 ms to a client that answered
+ * each third one, 43 % came 20 to 41 ms late.
  *
  * A server of `node:tls` on its own sockets is not used: it never accepts again after it has run out of file
  * descriptors, and `pause` of its sockets does not stop reading from the system, so that memory grows with what a peer
- * sends (`bench/README.md`).
+ * sends (`findings/deno_node_tls_pause.sh`, `bench/README.md`).
  *
  * @module
  */
@@ -356,7 +356,8 @@ function ignoreWritten(): void {}
 
 /**
  * A transport as the stream that `node:tls` wants below it. `node:tls` reads by `data` events and writes with a
- * callback; the queues of a `Duplex` would only copy, so bytes bypass them.
+ * callback; the queues of a `Duplex` would only copy, so bytes bypass them. On Bun it does not wait for the callback
+ * (`findings/bun_tls_stream_writes.sh`).
  */
 class TransportDuplex extends Duplex {
   #raw: Transport;
