@@ -80,7 +80,7 @@ export interface ClientConnection {
   readonly extensions: readonly Extension[];
   /** The request that opened the connection. */
   readonly request: HandshakeRequest;
-  /** Time between the last ping of `pingInterval` and its answer, in ms; `undefined` before the first and in a page. */
+  /** Time between the last ping of `pingInterval` and its pong, in ms; `undefined` before the first and in a page. */
   readonly latency: number | undefined;
   /** Bytes that were sent by the program and not yet taken by the operating system. */
   readonly bufferedAmount: number;

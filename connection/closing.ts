@@ -432,8 +432,12 @@ export class Closing<Connection> implements SenderOwner {
   transportEnds(): void {
     this.#transportEnded = true;
     // RFC 6455 has no half-open connections: without a close frame this is a loss.
-    if (this.#phase === "ending" && this.#sender.bufferedAmount > 0) return;
-    this.#transport.destroy();
+    if (this.#phase !== "ending" || this.#sender.bufferedAmount === 0) return this.#transport.destroy();
+    // A server that has closed reads no more (uvicorn after 1009). What leaves in the turn still does, such as the
+    // answer to its close frame.
+    if (this.#sender.masked && this.#received !== undefined) {
+      this.#transport.deferWork(() => this.#transport.destroy());
+    }
   }
 
   /**

@@ -331,7 +331,7 @@ export class WebSocketConnection<Data = unknown> {
     return this.#params;
   }
 
-  /** Time between the last ping of `pingInterval` and its answer, in ms; `undefined` before the first answer. */
+  /** Time between the last ping of `pingInterval` and its own pong, in ms; `undefined` before the first one. */
   get latency(): number | undefined {
     return this.#delivery.latency;
   }
@@ -412,6 +412,7 @@ export class WebSocketConnection<Data = unknown> {
   /**
    * Sends one frame of a message that the program fragments by hand (RFC 6455 §5.4): first `Opcode.Text` or
    * `Opcode.Binary`, then `Opcode.Continuation`, the last one with `final`. The text may be cut inside a code point.
+   * Pings of `pingInterval` wait for the end of the message, as with {@linkcode WebSocketConnection.messageWriter}.
    *
    * @param opcode The opcode of the frame.
    * @param data Its payload.
@@ -465,8 +466,8 @@ export class WebSocketConnection<Data = unknown> {
   /**
    * Sends a ping (RFC 6455 §5.5.2). The promise may be ignored.
    *
-   * A peer may answer only the last of several pings: its pong answers the earlier ones too (§5.5.3). Of pings with
-   * equal data, a pong answers the oldest.
+   * A peer may answer only some of several pings: a pong answers the earlier ones too (§5.5.3). Of pings with equal
+   * data, a pong answers the oldest. While a message is being sent in fragments, the ping goes between them at once.
    *
    * @param data At most 125 bytes; the pong brings them back. Without it, 8 bytes that differ for each ping.
    * @returns The time until the pong, in ms. Rejects with a {@linkcode ConnectionClosedError} if the connection ends
@@ -593,6 +594,9 @@ export class WebSocketConnection<Data = unknown> {
    * One message as a stream, for content of unknown length (RFC 6455 §5.4): each chunk that is not empty is sent as a
    * fragment, closing the stream sends a last empty one. Its back-pressure is the peer's. Meanwhile only control frames
    * can be sent; broadcasts skip the connection.
+   *
+   * Pings between fragments are legal (§5.4), but some peers fail then: those of `pingInterval` wait for the end of the
+   * message, for one more `pingInterval` at most. `ping()` of the program, and pongs that answer the peer, do not wait.
    *
    * A message that has begun cannot be taken back: aborting the stream, or a chunk that can never fit
    * `maxBufferedAmount`, closes the connection with 1011.

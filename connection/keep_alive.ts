@@ -5,6 +5,13 @@
  * So the wait for a pong goes on while other bytes come, while the program has stopped the reading, and while bytes
  * before the ping are still being sent.
  *
+ * Of pings that arrive together a peer may answer only some (RFC 6455 §5.5.3): workerd the first and the last,
+ * libwebsockets 4.1 the first. So any pong behind a ping is its answer, and only the latency needs its own payload.
+ *
+ * A ping may come between the frames of a message (§5.4), but some peers fail then (aiohttp 3.8, tornado 6.2, wsproto
+ * 1.2, cowboy 2.8 with compression; SWI-Prolog 9.0 and Crystal 1.6 also without). So a ping waits for the end of a
+ * message that the program sends in fragments, for `pingInterval` at most.
+ *
  * @module
  */
 
@@ -21,6 +28,13 @@ const IDLE_CHECKS = 8;
 /** Mark of the payloads: "keep". */
 const MARK = 0x6b656570;
 
+/**
+ * State of the pings.
+ * `"quiet"`: no ping is due. `"held"`: a ping waits for the end of a fragmented message. `"awaiting"`: a ping was sent,
+ * and no pong has come since.
+ */
+type PingPhase = "quiet" | "held" | "awaiting";
+
 /** Watches one open connection. */
 export class KeepAlive<Connection = unknown> {
   readonly #reader: FrameReader<Connection>;
@@ -29,7 +43,10 @@ export class KeepAlive<Connection = unknown> {
   #latency: number | undefined;
 
   // Ping state
+  #phase: PingPhase = "quiet";
+  /** Cancels the timer of the phase. */
   #cancelPing: (() => void) | undefined;
+  /** Payload of the last ping, until its own pong has come. */
   #payload: Uint8Array | undefined;
   /** Number of the last ping. */
   #ping = 0;
@@ -70,6 +87,7 @@ export class KeepAlive<Connection = unknown> {
 
   /** Stops watching. */
   stop(): void {
+    this.#phase = "quiet";
     this.#payload = undefined;
     this.#cancelPing?.();
     this.#cancelIdle?.();
@@ -77,12 +95,27 @@ export class KeepAlive<Connection = unknown> {
 
   #waitToPing(): void {
     const { clock, pingInterval } = this.#closing.settings;
-    this.#cancelPing = clock.after(pingInterval, () => this.#sendPing());
+    this.#cancelPing = clock.after(pingInterval, () => this.#pingIsDue());
+  }
+
+  #pingIsDue(): void {
+    const held = this.#phase === "held";
+    this.#phase = "quiet";
+    // A pong could not be seen.
+    if (!this.#reader.reads()) return this.#waitToPing();
+    if (held || !this.#sender.fragmented) return this.#sendPing();
+    this.#phase = "held";
+    this.#sender.afterFragments(() => this.#fragmentsEnded());
+    this.#waitToPing();
+  }
+
+  #fragmentsEnded(): void {
+    if (this.#phase !== "held") return;
+    this.#cancelPing?.();
+    this.#pingIsDue();
   }
 
   #sendPing(): void {
-    // A pong could not be seen.
-    if (!this.#reader.reads()) return this.#waitToPing();
     const ping = this.#ping = nextPing();
     const payload = this.#payload = pingPayload(MARK, ping);
     this.#pingedAt = this.#closing.settings.clock.now();
@@ -93,6 +126,7 @@ export class KeepAlive<Connection = unknown> {
   }
 
   #waitForPong(): void {
+    this.#phase = "awaiting";
     const { clock, pongTimeout } = this.#closing.settings;
     this.#received = this.#reader.received;
     this.#written = this.#sender.bytesWritten;
@@ -121,17 +155,24 @@ export class KeepAlive<Connection = unknown> {
   }
 
   /**
-   * Notes a pong.
+   * Notes a pong: whatever its payload, the peer lives.
    *
-   * @param payload Its payload; unknown payloads belong to pings of the program.
+   * @param payload Its payload; unknown payloads belong to pings of the program, or to none.
    * @returns The time since its ping, in ms, if it answers ours.
    */
   pong(payload: Uint8Array): number | undefined {
     this.ping(payload);
+    if (this.#phase === "awaiting") this.#endWait();
     const expected = this.#payload;
     if (expected === undefined || payload.length !== expected.length) return undefined;
     if (!payload.every((octet, at) => octet === expected[at])) return undefined;
-    return this.#answered();
+    return this.#measure();
+  }
+
+  #endWait(): void {
+    this.#phase = "quiet";
+    this.#cancelPing?.();
+    this.#waitToPing();
   }
 
   /** Number of the last ping. */
@@ -146,15 +187,12 @@ export class KeepAlive<Connection = unknown> {
    * @returns The time since our ping, in ms, if it was answered by that.
    */
   answeredBy(ping: number): number | undefined {
-    return this.#payload === undefined || ping < this.#ping ? undefined : this.#answered();
+    return this.#payload === undefined || ping < this.#ping ? undefined : this.#measure();
   }
 
-  #answered(): number {
+  #measure(): number {
     this.#payload = undefined;
-    this.#cancelPing?.();
-    this.#latency = this.#closing.settings.clock.now() - this.#pingedAt;
-    this.#waitToPing();
-    return this.#latency;
+    return this.#latency = this.#closing.settings.clock.now() - this.#pingedAt;
   }
 
   #waitIdle(): void {

@@ -8,6 +8,7 @@ import type { SendResult } from "./options.ts";
 import { EMPTY } from "../base/bytes.ts";
 import { INTERNAL_ERROR, NORMAL_CLOSURE } from "../base/close_codes.ts";
 import { OptionError, StateError } from "../base/errors.ts";
+import { assertFragment } from "./fragments.ts";
 import { Opcode } from "../protocol/frame_header.ts";
 import { type Payload, readBlob, type SendData, toPayload } from "../protocol/payload.ts";
 
@@ -31,8 +32,8 @@ export interface SendCapacity {
 
 /** Checks of a fragmented message besides. */
 export interface FragmentCapacity extends SendCapacity {
-  /** Throws if a fragment cannot follow. */
-  assertFragment(opcode: Opcode): void;
+  /** `true` if a fragmented message is not finished. */
+  readonly fragmented: boolean;
 }
 
 /**
@@ -79,7 +80,7 @@ export function messageWriter(
       "ERR_PAYLOAD",
     );
   }
-  sender.assertFragment(opcode);
+  assertFragment(opcode, sender.fragmented);
   let next: Opcode = opcode;
   /** The first half of a surrogate pair whose second half has not come yet. */
   let half = "";

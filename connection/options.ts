@@ -187,15 +187,16 @@ export interface ConnectionOptions {
   idleTimeout?: number | undefined;
   /**
    * Time between the answer to a ping and the next ping, in ms. Pings find peers that are gone, keep proxies from
-   * closing the connection (the shortest of the common time limits is 30 s), and measure `latency`. A page does not
+   * closing the connection (the shortest of the common time limits is 30 s), and measure `latency`. A ping that is due
+   * while the program sends a message in fragments waits for its end, for this time again at most. A page does not
    * ping.
    * @default {25000}
    */
   pingInterval?: number | undefined;
   /**
-   * Longest time to the answer to a ping, in ms. Then the connection is ended without a closing handshake: 1006. The
-   * time does not run as long as other bytes come, the program itself holds up the reading, or bytes before the ping
-   * are still being sent.
+   * Longest time to the answer to a ping, in ms. Then the connection is ended without a closing handshake: 1006. Any
+   * pong is an answer: a peer need not answer each of several pings (RFC 6455 §5.5.3). The time does not run as long as
+   * other bytes come, the program itself holds up the reading, or bytes before the ping are still being sent.
    * @default {20000}
    */
   pongTimeout?: number | undefined;

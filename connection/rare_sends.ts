@@ -8,6 +8,7 @@
 import type { BinaryForm } from "./binary_form.ts";
 import type { SendResult } from "./options.ts";
 import { StateError } from "../base/errors.ts";
+import { assertFragment } from "./fragments.ts";
 import { Opcode } from "../protocol/frame_header.ts";
 import { type PendingClosing, type PendingMessage, PendingSends, pendingSize } from "./pending_sends.ts";
 import { encodeClosePayload, type Payload, toPayload } from "../protocol/payload.ts";
@@ -97,7 +98,7 @@ export class RareSends {
   sendFrame(opcode: Opcode, data: unknown, final: boolean): SendResult | undefined {
     const given = toPayload(data, "send a frame");
     this.#pending?.assertOpen("send a frame");
-    this.#sender.assertFragment(opcode, this.#fragmented);
+    assertFragment(opcode, this.#fragmented);
     const payload = opcode === Opcode.Binary ? this.#wrapStart(given) : given;
     if (this.waits || isBlob(payload)) {
       const later = this.#sendLater({ data: payload, opcode, final });

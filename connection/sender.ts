@@ -7,7 +7,7 @@
 
 import type { ConnectionSettings, SendResult } from "./options.ts";
 import type { MessageDeflater } from "../protocol/deflate.ts";
-import { OptionError, StateError, TransportError } from "../base/errors.ts";
+import { OptionError, TransportError } from "../base/errors.ts";
 import { firstOctet, MAX_CONTROL_PAYLOAD, maxFramePayload, Opcode, ReservedBit } from "../protocol/frame_header.ts";
 import { byteLength, type Payload } from "../protocol/payload.ts";
 import { framedLength, SendQueue, wireLength } from "./send_queue.ts";
@@ -68,6 +68,8 @@ export class Sender {
   #fragmented = false;
   /** `true` if that message is compressed. */
   #fragmentsDeflated = false;
+  /** Called once that message is finished. */
+  #fragmentsEnded: (() => void) | undefined;
   /** The newest ping not answered yet, since much waits already (RFC 6455 §5.5.3 allows to skip older ones). */
   #owedPong: Uint8Array | undefined;
   /** Pings that were answered since `cork`. */
@@ -346,26 +348,6 @@ export class Sender {
   }
 
   /**
-   * Checks that a data frame may follow the frames sent before (RFC 6455 §5.4).
-   *
-   * @param opcode Its opcode.
-   * @param fragmented `true` if a fragmented message is not finished.
-   * @throws {OptionError} If it is not the opcode of a data frame.
-   * @throws {StateError} If it does not fit the frames sent before.
-   */
-  assertFragment(opcode: Opcode, fragmented: boolean = this.#fragmented): void {
-    if (opcode !== Opcode.Continuation && opcode !== Opcode.Text && opcode !== Opcode.Binary) {
-      throw new OptionError(`Cannot send a frame: "${opcode}" is not the opcode of a data frame`, "ERR_PAYLOAD");
-    }
-    if (opcode === Opcode.Continuation && !fragmented) {
-      throw new StateError("ERR_MESSAGE_IN_PROGRESS", "Cannot send a continuation frame: no message is begun");
-    }
-    if (opcode !== Opcode.Continuation && fragmented) {
-      throw new StateError("ERR_MESSAGE_IN_PROGRESS", "Cannot send a frame: a fragmented message is not finished");
-    }
-  }
-
-  /**
    * Sends one data frame, not split any further.
    *
    * @param opcode Its opcode.
@@ -388,7 +370,23 @@ export class Sender {
     this.#queue.appendFrame(firstOctet(opcode, final, first && deflate ? ReservedBit.Rsv1 : 0), payload);
     this.#fragmented = !final;
     this.#fragmentsDeflated = deflate;
+    if (final && this.#fragmentsEnded !== undefined) this.#endFragments();
     return this.#appended();
+  }
+
+  #endFragments(): void {
+    const ended = this.#fragmentsEnded!;
+    this.#fragmentsEnded = undefined;
+    ended();
+  }
+
+  /**
+   * Calls back once the message that is being sent by `sendFragment` is finished.
+   *
+   * @param ended Sends control frames behind it; replaces the one given before.
+   */
+  afterFragments(ended: () => void): void {
+    this.#fragmentsEnded = ended;
   }
 
   /**

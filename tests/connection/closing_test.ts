@@ -1,10 +1,23 @@
-import { assertEquals, assertThrows } from "@std/assert";
+import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { CONNECTION_DEFAULTS } from "../../connection/options.ts";
 import { createConnection, failConnection, openConnection, startConnection } from "../../connection/connection.ts";
-import { OptionError } from "../../base/errors.ts";
+import { OptionError, TransportError } from "../../base/errors.ts";
 import { Opcode } from "../../protocol/frame_header.ts";
-import { assertFrames, decodeAll, FakeTransport, openRig, Peer, Recorder, settle } from "../support/support.ts";
+import {
+  assertFrames,
+  decodeAll,
+  FakeClock,
+  FakeTransport,
+  openRig,
+  Peer,
+  Recorder,
+  settle,
+  startEcho,
+  turns,
+  until,
+} from "../support/support.ts";
+import { rawRequest, rawServer, UPGRADE } from "../support/wire.ts";
 import { concat } from "../../base/bytes.ts";
 
 describe("the closing handshake (RFC 6455 §7)", () => {
@@ -166,6 +179,138 @@ describe("the closing handshake (RFC 6455 §7)", () => {
     await settle();
     transport.receive(peer.text("ghost"));
     assertEquals(recorder.events, ["disconnect"]);
+  });
+});
+
+describe("a peer that has sent FIN while bytes wait for it", () => {
+  it("ends a client in the turn if it has closed: a server that reads no more", async () => {
+    for (const first of ["the peer", "the program"]) {
+      const { transport, connection, recorder, clock, peer } = openRig("client");
+      transport.stalled = true;
+      connection.send(new Uint8Array(1_000_000));
+      await settle();
+      const drained = assertRejects(() => connection.drained(), TransportError);
+      if (first === "the program") connection.close(1000);
+      transport.receive(peer.close(1009));
+      transport.handler.end();
+      await settle();
+      assertEquals(transport.destroyed, true);
+      const { code, received } = await connection.closed;
+      assertEquals([code, received?.code, recorder.errors, clock.pending], [1009, 1009, [], 0]);
+      await drained;
+    }
+  });
+
+  it("gets from a client what leaves in the turn: its answer to a close frame with FIN behind it", async () => {
+    const { transport, connection, peer } = openRig("client");
+    transport.stalled = true;
+    transport.receive(peer.close(1001));
+    transport.handler.end();
+    assertEquals(transport.destroyed, false);
+    transport.drain();
+    assertFrames(transport.written, ['close 1001 ""']);
+    assertEquals([transport.destroyed, (await connection.closed).clean], [true, true]);
+  });
+
+  it("gets all of it from a server, in its time", async () => {
+    const { transport, connection, clock, peer } = openRig("server", { closeTimeout: 1000 });
+    transport.stalled = true;
+    connection.send(new Uint8Array(1_000_000));
+    await settle();
+    transport.receive(peer.close(1000));
+    transport.handler.end();
+    await settle();
+    assertEquals(transport.destroyed, false);
+    clock.advance(999);
+    assertEquals(transport.destroyed, false);
+    transport.stalled = false;
+    transport.drain();
+    assertEquals(decodeAll(transport.written).map(({ opcode }) => opcode), [Opcode.Binary, Opcode.Close]);
+    assertEquals(transport.destroyed, true);
+    await connection.closed;
+  });
+
+  it("gets all of it if it has not closed, when either has failed it", async () => {
+    for (const role of ["server", "client"] as const) {
+      const { transport, connection, peer } = openRig(role, { maxMessageSize: 10 });
+      transport.stalled = true;
+      connection.send(new Uint8Array(1_000_000));
+      await settle();
+      transport.receive(peer.text("x".repeat(11)));
+      transport.handler.end();
+      await settle();
+      assertEquals(transport.destroyed, false);
+      transport.stalled = false;
+      transport.drain();
+      assertEquals(decodeAll(transport.written).map(({ opcode }) => opcode), [Opcode.Binary, Opcode.Close]);
+      assertEquals(transport.destroyed, true);
+      assertEquals((await connection.closed).sent?.code, 1009);
+    }
+  });
+});
+
+/** More than the systems of both ends hold. */
+const MUCH = 24 * 1024 * 1024;
+
+describe("a peer that has closed and reads no more, over sockets", () => {
+  for (const way of ["FIN", "a reset"]) {
+    it(`ends a client at once by ${way}, not after closeTimeout`, async () => {
+      const clock = new FakeClock();
+      const errors: unknown[] = [];
+      const onError = (error: unknown): void => void errors.push(error);
+      const { client, connected, peer, close } = await rawServer({ clock, onError, reconnect: false });
+      await connected;
+      const connection = client.connection!;
+      peer.transport.pause();
+      connection.send(new Uint8Array(MUCH));
+      await until(() => peer.chunks.length > 0, "a part of the message");
+      peer.send(new Peer("server").close(1009));
+      if (way === "FIN") peer.transport.end();
+      else {
+        await until(() => connection.state === "closing", "the close frame");
+        // With bytes that it has not read, the system sends a reset.
+        peer.transport.destroy();
+      }
+      await until(() => connection.state === "closed", "the end", 5000);
+      const { code, received } = await connection.closed;
+      assertEquals([code, received, errors], [1009, { code: 1009, reason: "" }, []]);
+      assertEquals(connection.bufferedAmount, 0);
+      await close();
+      assertEquals(clock.pending, 0);
+    });
+  }
+
+  it("ends a server by a reset behind its close frame and FIN, not after closeTimeout", async () => {
+    const clock = new FakeClock();
+    await using server = await startEcho({ clock, onMessageReceived: (it) => void it.send(new Uint8Array(MUCH)) });
+    const { peer } = await rawRequest(server, [...UPGRADE]);
+    const [connection] = server.connections;
+    peer.transport.pause();
+    peer.send(concat(new Peer("client").text("much"), new Peer("client").close(1000)));
+    peer.transport.end();
+    await until(() => connection!.state === "closing" && connection!.bufferedAmount > 0, "the close frame");
+    peer.transport.destroy();
+    await until(() => connection!.state === "closed", "the end", 5000);
+    assertEquals((await connection!.closed).code, 1000);
+  });
+
+  it("gets all of it from a server behind its close frame and FIN, however late it reads", async () => {
+    const clock = new FakeClock();
+    await using server = await startEcho({ clock, onMessageReceived: (it) => void it.send(new Uint8Array(MUCH)) });
+    const { peer } = await rawRequest(server, [...UPGRADE]);
+    const [connection] = server.connections;
+    peer.transport.pause();
+    peer.send(concat(new Peer("client").text("much"), new Peer("client").close(1000)));
+    peer.transport.end();
+    await until(() => connection!.state === "closing" && connection!.bufferedAmount > 0, "the close frame");
+    await turns(20);
+    assertEquals(connection!.state, "closing");
+    peer.transport.resume();
+    await until(() => peer.ended, "the end");
+    const [message, close] = decodeAll(peer.received);
+    assertEquals([message!.payload.length, close!.opcode], [MUCH, Opcode.Close]);
+    peer.transport.destroy();
+    await connection!.closed;
   });
 });
 

@@ -25,6 +25,12 @@ async function nextPing(rig: Rig): Promise<Uint8Array> {
   return payload!;
 }
 
+/** Peers that answer some of the pings which arrive together, as RFC 6455 §5.5.3 allows. */
+const SOME_ANSWERED = [
+  { name: "the first (libwebsockets 4.1)", answers: (pings: Uint8Array[]) => pings.slice(0, 1) },
+  { name: "the first and the last (workerd)", answers: (pings: Uint8Array[]) => [pings[0]!, pings.at(-1)!] },
+];
+
 describe("keep-alive", () => {
   it("pings within the 30 s of common proxies by default, and gives up after 20 s", () => {
     assertEquals([CONNECTION_DEFAULTS.pingInterval, CONNECTION_DEFAULTS.pongTimeout], [25_000, 20_000]);
@@ -39,7 +45,7 @@ describe("keep-alive", () => {
       for (const latency of [12, 250]) {
         const payload = await nextPing(rig);
         rig.clock.advance(latency);
-        // A pong that answers another ping says nothing.
+        // Pongs with other payloads say nothing about the time.
         rig.transport.receive(rig.peer.frame(Opcode.Pong, "other"));
         rig.transport.receive(rig.peer.frame(Opcode.Pong, new Uint8Array(8)));
         rig.transport.receive(rig.peer.frame(Opcode.Pong, payload));
@@ -49,6 +55,80 @@ describe("keep-alive", () => {
       rig.connection.terminate();
       await settle();
       assertEquals(rig.clock.pending, 0);
+    });
+  }
+
+  for (const role of ["server", "client"] as const) {
+    for (const { name, answers } of SOME_ANSWERED) {
+      it(`keeps a peer that answers ${name} of several pings, as a ${role}`, async () => {
+        const rig = openRig(role, OPTIONS);
+        rig.clock.advance(29_999);
+        for (let round = 0; round < 5; round++) {
+          rig.connection.sendSimpleFrame(Opcode.Ping, "one of the program");
+          rig.clock.advance(1);
+          rig.connection.sendSimpleFrame(Opcode.Ping, "another");
+          await settle();
+          const pings = takePings(rig);
+          assertEquals(pings.length, 3, `round ${round}`);
+          for (const payload of answers(pings)) rig.transport.receive(rig.peer.frame(Opcode.Pong, payload));
+          // Nothing else comes for longer than pongTimeout.
+          rig.clock.advance(29_999);
+          assertEquals([rig.transport.destroyed, takePings(rig).length], [false, 0]);
+        }
+        assertEquals([rig.connection.latency, rig.recorder.errors], [undefined, []]);
+        rig.connection.terminate();
+        await settle();
+        assertEquals(rig.clock.pending, 0);
+      });
+    }
+
+    it(`measures the latency by its own pong, though another comes before, as a ${role}`, async () => {
+      const rig = openRig(role, OPTIONS);
+      const payload = await nextPing(rig);
+      rig.transport.receive(rig.peer.frame(Opcode.Pong, "unasked"));
+      rig.clock.advance(25_000);
+      rig.transport.receive(rig.peer.frame(Opcode.Pong, payload));
+      assertEquals(rig.connection.latency, 25_000);
+      // The same pong again is no answer.
+      rig.clock.advance(1000);
+      rig.transport.receive(rig.peer.frame(Opcode.Pong, payload));
+      assertEquals(rig.connection.latency, 25_000);
+      rig.connection.terminate();
+      await settle();
+    });
+
+    it(`takes no pong before its ping for an answer, as a ${role}`, async () => {
+      const rig = openRig(role, OPTIONS);
+      for (let index = 0; index < 29; index++) {
+        rig.clock.advance(1000);
+        rig.transport.receive(rig.peer.frame(Opcode.Pong, "unasked"));
+      }
+      rig.clock.advance(1000);
+      await settle();
+      assertEquals(takePings(rig).length, 1);
+      rig.clock.advance(20_000);
+      assertEquals(rig.transport.destroyed, true);
+      await settle();
+      assertEquals(rig.recorder.events.at(-2), "error ERR_PONG_TIMEOUT");
+    });
+
+    it(`sends no ping before its time, however many pongs come, as a ${role}`, async () => {
+      const rig = openRig(role, OPTIONS);
+      rig.clock.advance(29_999);
+      for (let round = 0; round < 3; round++) {
+        rig.clock.advance(1);
+        await settle();
+        const [payload] = takePings(rig);
+        for (let index = 0; index < 100; index++) {
+          rig.transport.receive(rig.peer.frame(Opcode.Pong, index % 2 === 0 ? "unasked" : payload));
+        }
+        assertEquals(rig.clock.pending, 1);
+        rig.clock.advance(29_999);
+        await settle();
+        assertEquals(takePings(rig), []);
+      }
+      rig.connection.terminate();
+      await settle();
     });
   }
 
@@ -185,6 +265,106 @@ describe("keep-alive", () => {
     patient.clock.advance(1_000_000);
     await settle();
     assertEquals([takePings(patient).length, patient.transport.destroyed], [1, false]);
+  });
+});
+
+describe("keep-alive and messages in fragments", () => {
+  for (const role of ["server", "client"] as const) {
+    it(`holds its ping until the message has ended, as a ${role}`, async () => {
+      const rig = openRig(role, OPTIONS);
+      rig.connection.sendFrame(Opcode.Text, "slow", false);
+      rig.clock.advance(30_000 + 29_999);
+      rig.connection.sendFrame(Opcode.Continuation, "ly", false);
+      await settle();
+      assertEquals(showFrames(rig.transport.written), ['text… "slow"', 'continuation… "ly"']);
+      rig.transport.writes = [];
+      rig.connection.sendFrame(Opcode.Continuation, "", true);
+      await settle();
+      const [last, ping, ...others] = decodeAll(rig.transport.written);
+      assertEquals([last!.final, ping!.opcode, others.length], [true, Opcode.Ping, 0]);
+      // It is measured from then on, and its pong awaited.
+      rig.clock.advance(7);
+      rig.transport.receive(rig.peer.frame(Opcode.Pong, ping!.payload));
+      assertEquals(rig.connection.latency, 7);
+      rig.transport.writes = [];
+      rig.connection.sendFrame(Opcode.Text, "short", false);
+      rig.connection.sendFrame(Opcode.Continuation, "", true);
+      assertEquals((await nextPing(rig)).length, 8);
+      rig.clock.advance(20_000);
+      assertEquals(rig.transport.destroyed, true);
+      await settle();
+    });
+
+    it(`holds it no longer than pingInterval, and each of them, as a ${role}`, async () => {
+      const rig = openRig(role, OPTIONS);
+      rig.connection.sendFrame(Opcode.Text, "endless", false);
+      for (let round = 0; round < 3; round++) {
+        assertEquals(await nextPing(rig), undefined);
+        rig.clock.advance(29_999);
+        await settle();
+        assertEquals(takePings(rig), []);
+        rig.clock.advance(1);
+        await settle();
+        const [payload] = takePings(rig);
+        rig.transport.receive(rig.peer.frame(Opcode.Pong, payload));
+      }
+      // The end of the message brings no ping that was sent already.
+      rig.connection.sendFrame(Opcode.Continuation, "", true);
+      await settle();
+      assertEquals([takePings(rig), rig.clock.pending], [[], 1]);
+      rig.connection.terminate();
+      await settle();
+    });
+  }
+
+  it("finds a peer that is gone while a message is open", async () => {
+    const rig = openRig("server", OPTIONS);
+    rig.connection.sendFrame(Opcode.Text, "endless", false);
+    rig.clock.advance(30_000 + 30_000 + 19_999);
+    assertEquals(rig.transport.destroyed, false);
+    rig.clock.advance(1);
+    assertEquals(rig.transport.destroyed, true);
+    await settle();
+    assertEquals(rig.recorder.events, ["error ERR_PONG_TIMEOUT", "disconnect"]);
+  });
+
+  it("answers pings, and sends those of the program, between fragments at once", async () => {
+    const rig = openRig("server", OPTIONS);
+    rig.connection.sendFrame(Opcode.Text, "one", false);
+    rig.clock.advance(30_000);
+    rig.transport.receive(rig.peer.frame(Opcode.Ping, "peer's"));
+    rig.connection.ping("program's").catch(() => {});
+    await settle();
+    assertEquals(showFrames(rig.transport.written), ['text… "one"', 'pong "peer\'s"', 'ping "program\'s"']);
+    rig.connection.terminate();
+    await settle();
+    assertEquals(rig.clock.pending, 0);
+  });
+
+  it("sends no ping that was held once the connection closes", async () => {
+    const rig = openRig("server", { ...OPTIONS, closeTimeout: 0 });
+    rig.connection.sendFrame(Opcode.Text, "one", false);
+    rig.clock.advance(30_000);
+    rig.connection.close(1000);
+    await settle();
+    rig.clock.advance(60_000);
+    await settle();
+    assertEquals([showFrames(rig.transport.written).length, rig.clock.pending], [2, 0]);
+    rig.connection.terminate();
+    await settle();
+  });
+
+  it("holds its ping for a message whose last part is a Blob, too", async () => {
+    const rig = openRig("server", OPTIONS);
+    rig.connection.sendFrame(Opcode.Binary, "one", false);
+    rig.clock.advance(30_000);
+    rig.connection.sendFrame(Opcode.Continuation, new Blob(["two"]), true);
+    await until(() => rig.transport.writes.length > 1, "the Blob was sent");
+    await settle();
+    const opcodes = decodeAll(rig.transport.written).map(({ opcode }) => opcode);
+    assertEquals(opcodes, [Opcode.Binary, Opcode.Continuation, Opcode.Ping]);
+    rig.connection.terminate();
+    await settle();
   });
 });
 
