@@ -105,7 +105,7 @@ export class KeepAlive<Connection = unknown> {
     if (!this.#reader.reads()) return this.#waitToPing();
     if (held || !this.#sender.fragmented) return this.#sendPing();
     this.#phase = "held";
-    this.#sender.afterFragments(() => this.#fragmentsEnded());
+    this.#sender.watchFragments(() => this.#fragmentsEnded());
     this.#waitToPing();
   }
 

@@ -68,7 +68,7 @@ export class Sender {
   #fragmented = false;
   /** `true` if that message is compressed. */
   #fragmentsDeflated = false;
-  /** Called once that message is finished. */
+  /** Called at the end of each such message. */
   #fragmentsEnded: (() => void) | undefined;
   /** The newest ping not answered yet, since much waits already (RFC 6455 §5.5.3 allows to skip older ones). */
   #owedPong: Uint8Array | undefined;
@@ -370,22 +370,16 @@ export class Sender {
     this.#queue.appendFrame(firstOctet(opcode, final, first && deflate ? ReservedBit.Rsv1 : 0), payload);
     this.#fragmented = !final;
     this.#fragmentsDeflated = deflate;
-    if (final && this.#fragmentsEnded !== undefined) this.#endFragments();
+    if (final) this.#fragmentsEnded?.();
     return this.#appended();
   }
 
-  #endFragments(): void {
-    const ended = this.#fragmentsEnded!;
-    this.#fragmentsEnded = undefined;
-    ended();
-  }
-
   /**
-   * Calls back once the message that is being sent by `sendFragment` is finished.
+   * Calls back at the end of each message that is sent by `sendFragment`, from now on.
    *
-   * @param ended Sends control frames behind it; replaces the one given before.
+   * @param ended May send control frames, which follow that message; replaces the one given before.
    */
-  afterFragments(ended: () => void): void {
+  watchFragments(ended: () => void): void {
     this.#fragmentsEnded = ended;
   }
 
