@@ -127,13 +127,14 @@ export interface ConnectionOptions {
   /** Switches of the protocol. */
   options?: ProtocolOptions | undefined;
   /**
-   * Send messages in frames of at most `frameSize` bytes.
+   * Send messages in frames of at most `frameSize` bytes. Texts are cut between code points, so that a frame is up to 3
+   * bytes smaller; compressed messages and binary ones are cut anywhere.
    * @default {false}
    */
   splitMessage?: boolean | undefined;
   /**
-   * Longest frame on the wire, header included, in bytes, when `splitMessage` is on; 0: no splitting. At least 3, for a
-   * client 7.
+   * Longest frame on the wire, header included, in bytes, when `splitMessage` is on; 0: no splitting. At least 6, for a
+   * client 10: a header and one code point.
    * @default {0}
    */
   frameSize?: number | undefined;

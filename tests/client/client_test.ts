@@ -459,7 +459,11 @@ describe("WebSocketClient messages", () => {
     server.write(server.answer);
     await server.connecting;
     server.client.send("123456789");
-    assertFrames(await server.readFrames(3), ['text… "1234"', 'continuation… "5678"', 'continuation "9"']);
+    const digits = ['text… "1234"', 'continuation… "5678"', 'continuation "9"'];
+    assertFrames(await server.readFrames(3), digits);
+    // Between code points, where only two of four bytes are used.
+    server.client.send("12€4😀");
+    assertFrames(await server.readFrames(6), [...digits, 'text… "12"', 'continuation… "€4"', 'continuation "😀"']);
     await server.client.disconnect(false);
   });
 

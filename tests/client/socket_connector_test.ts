@@ -95,7 +95,7 @@ describe("socketConnector", () => {
     const settings = defaultsOf(CLIENT_SETTINGS);
     socketConnector.checkSettings!(settings);
     assertThrows(() => socketConnector.checkSettings!({ ...settings, proxy: "nonsense" }), OptionError, '"proxy"');
-    assertThrows(() => socketConnector.checkSettings!({ ...settings, frameSize: 6 }), OptionError, '"6" bytes');
+    assertThrows(() => socketConnector.checkSettings!({ ...settings, frameSize: 9 }), OptionError, '"9" bytes');
     const withRoots = { ...settings, rootCertificateFile: "ca.pem" };
     assertThrows(() => socketConnector.checkTarget!(withRoots), OptionError, '"rootCertificateFile" needs');
     const later = [{ useSSL: true }, { maxRedirects: 1 }, { resolveUrl: () => "wss://a" }, { rootCertificateFile: "" }];
