@@ -95,7 +95,9 @@ export interface ProtocolOptions {
    */
   frameByFrame?: boolean | undefined;
   /**
-   * Server: take a request whose `Upgrade` and `Connection` headers a proxy has removed.
+   * Server: take a request whose `Upgrade` and `Connection` headers a proxy has removed, and one by HTTP/1.0, where
+   * `Host` may be missing too: nginx with a bare `proxy_pass` sends such ones, and so do old clients. The answer is by
+   * HTTP/1.1. All other checks stay.
    * @default {false}
    */
   skipUpgradeCheck?: boolean | undefined;

@@ -121,7 +121,7 @@ describe("splitting", () => {
     return Array.from({ length: random.int(most) }, () => random.pick(units)).join("");
   }
 
-  it("cuts a text between code points only, where the next one does not fit: masked or not, of a broadcast too", () => {
+  it("cuts a text between code points, where the next one does not fit, in a broadcast too", () => {
     const random = new Random(22);
     for (let round = 0; round < 600; round++) {
       const text = makeText(random, random.pick([5, 70, 200]));
@@ -131,7 +131,7 @@ describe("splitting", () => {
       const { queue, transport } = make(masked, frameSize);
       queue.appendText(text);
       queue.flush();
-      const wires = [transport.written];
+      const wires: Uint8Array[] = [transport.written];
       if (!masked) wires.push(new SharedMessage(text, frameSize).framesFor(undefined));
       for (const wire of wires) {
         const frames = decodeAll(wire);

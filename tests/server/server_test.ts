@@ -12,6 +12,8 @@ import type { CloseInfo } from "../../connection/options.ts";
 import type { WebSocketConnection } from "../../connection/connection.ts";
 import { CertificateError, HandlerError, OptionError, TransportError } from "../../base/errors.ts";
 import { WebSocketServer, type WebSocketServerOptions } from "../../server.ts";
+import { Opcode } from "../../protocol/frame_header.ts";
+import { clientFrame } from "../support/hostile.ts";
 import { runtime } from "../support/needs.ts";
 import { runToEnd } from "../support/peers.ts";
 import { RawSocket, roundTrip } from "../support/sockets.ts";
@@ -474,6 +476,26 @@ describe("WebSocketServer handshakes", () => {
     await socket.write(handshake("/", "", "7"));
     assertStringIncludes(decode((await socket.read())!), "HTTP/1.1 101 ");
     await socket.close();
+  });
+
+  it("pass by HTTP/1.0 if the settings allow it, and get 400 if not", async () => {
+    const stripped = handshake("/", "Connection: close\r\n").replace("HTTP/1.1", "HTTP/1.0");
+    const prolog = handshake().replace("HTTP/1.1", "HTTP/1.0");
+    await using server = await start({ onMessageReceived: (connection, text) => void connection.send(text) });
+    for (const request of [stripped, prolog]) assertStringIncludes(await exchange(server, request), "HTTP/1.1 400 ");
+    await using lenient = await start({
+      options: { skipUpgradeCheck: true },
+      onMessageReceived: (connection, text) => void connection.send(text),
+    });
+    for (const request of [stripped, prolog, prolog.replace("Host: a\r\n", "")]) {
+      const socket = await RawSocket.connect(lenient.address!.port);
+      await socket.write(request);
+      await socket.write(clientFrame(Opcode.Text, encode("hello")));
+      let answer = "";
+      while (!answer.endsWith("hello")) answer += decode((await socket.read())!);
+      assert(answer.startsWith("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"));
+      await socket.close();
+    }
   });
 
   it("choose a subprotocol: the server's first that is offered, none, or what the program says", async () => {
