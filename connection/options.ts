@@ -64,9 +64,9 @@ export interface CloseInfo {
   received?: CloseFrame | undefined;
 }
 
-/** The request that opened a WebSocket. */
+/** The request that opened a WebSocket; of plain HTTP and refused handshakes, the last one. */
 export interface HandshakeRequest {
-  /** The method: `GET`. */
+  /** The method: `GET` for a WebSocket. */
   readonly method: string;
   /** The path, without the query. */
   readonly path: string;
@@ -74,13 +74,14 @@ export interface HandshakeRequest {
   readonly query: string;
   /** The header fields. */
   readonly headers: Headers;
-  /** The subprotocols that were offered, in the client's order of preference. */
+  /** The subprotocols that were offered, in the client's order of preference; none of a plain request. */
   readonly protocols: readonly string[];
-  /** The extensions that were offered, in the client's order of preference. */
+  /** The extensions that were offered, in the client's order of preference; none of a plain request. */
   readonly extensions: readonly Extension[];
   /**
    * On a server, for requests of an asynchronous `onAllow` to other services: aborts when the peer disconnects, or
-   * `handshakeTimeout` ends, before `onAllow` has answered. After its answer, and on a client, it never aborts.
+   * `handshakeTimeout` ends, before `onAllow` has answered. After its answer, and on a client, it never aborts;
+   * for a plain request, the `Request` of `onCommandGet` has the signal.
    */
   readonly signal: AbortSignal;
 }

@@ -15,7 +15,15 @@ import { type Head, type HeaderFields, parseRequestLine, type RequestLine } from
 import type { UpgradeFields } from "./upgrade_headers.ts";
 import { UpgradeHead } from "./upgrade_request.ts";
 
-/** The request of a handshake; its `Headers` are made when the program reads them. */
+type Offers = Pick<HandshakeRequest, "protocols" | "extensions">;
+
+/** Offers of a request that opens no WebSocket. */
+const NO_OFFERS: Offers = {
+  protocols: Object.freeze<string[]>([]),
+  extensions: Object.freeze<Extension[]>([]),
+};
+
+/** A request as `connection.request` has it; its `Headers` are made when the program reads them. */
 export class ReceivedRequest implements HandshakeRequest {
   /** The method. */
   readonly method: string;
@@ -37,11 +45,11 @@ export class ReceivedRequest implements HandshakeRequest {
    *
    * @param line The request line.
    * @param fields The header fields.
-   * @param upgrade The checked handshake.
+   * @param offers Those of a checked handshake.
    */
-  constructor(line: RequestLine, fields: HeaderFields, upgrade: UpgradeRequest) {
-    this.protocols = upgrade.protocols;
-    this.extensions = upgrade.extensions;
+  constructor(line: RequestLine, fields: HeaderFields, offers: Offers = NO_OFFERS) {
+    this.protocols = offers.protocols;
+    this.extensions = offers.extensions;
     this.method = line.method;
     this.path = line.path;
     this.query = line.query;

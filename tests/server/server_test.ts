@@ -283,6 +283,37 @@ describe("WebSocketServer handlers", () => {
     await client.disconnect();
   });
 
+  it("onDisconnect and onError know what was asked: the last request, and `undefined` if none came", async () => {
+    const show = ({ request }: WebSocketConnection): string | undefined =>
+      request && `${request.method} ${request.path}?${request.query} ${request.headers.get("x")}`;
+    const [before, during, failed]: (string | undefined)[][] = [[], [], []];
+    let ended = defer<string | undefined>();
+    await using server = await start({
+      onConnect: (connection) => void before.push(show(connection)),
+      onDisconnect: (connection) => ended.resolve(show(connection)),
+      onError: (_error, connection) => void failed.push(show(connection!)),
+      onCommandGet: (_request, connection) => {
+        during.push(show(connection));
+        return new Response("ok");
+      },
+    });
+    const after = async (...requests: string[]): Promise<string | undefined> => {
+      ended = defer();
+      await exchange(server, ...requests);
+      return await ended.promise;
+    };
+    const first = "GET /first HTTP/1.1\r\nHost: a\r\nx: 1\r\n\r\n";
+    const last = "POST /last?b=c HTTP/1.1\r\nHost: a\r\nx: 2\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+    assertEquals(await after(first, last), "POST /last?b=c 2");
+    assertEquals([before, during, failed], [[undefined], ["GET /first? 1", "POST /last?b=c 2"], []]);
+    assertEquals(await after(handshake("/refused?q").replace("Key: dG", "Key: d")), "GET /refused?q null");
+    assertEquals(failed, ["GET /refused?q null"]);
+    assertEquals(await after("NONSENSE\r\n\r\n"), undefined);
+    ended = defer();
+    await (await RawSocket.connect(server.address!.port)).close();
+    assertEquals(await ended.promise, undefined);
+  });
+
   it("onDisconnect is called exactly once for each onConnect, however the connection ends", async () => {
     const counts = new Map<WebSocketConnection, number>();
     let disconnects = 0;
