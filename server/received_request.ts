@@ -5,7 +5,7 @@
  */
 
 import type { AcceptHost, AcceptSettings } from "./accept_host.ts";
-import { startConnection, type WebSocketConnection } from "../connection/connection.ts";
+import { setRequest, startConnection, type WebSocketConnection } from "../connection/connection.ts";
 import type { HandshakeRequest, HandshakeResult } from "../connection/options.ts";
 import { HandshakeError } from "../base/errors.ts";
 import { acceptDeflateOffer } from "../protocol/deflate.ts";
@@ -137,18 +137,24 @@ function checkOrigin(fields: HeaderFields, origins: readonly string[]): void {
 }
 
 /**
- * Reads the request line of a head.
+ * Reads the request line of a head, and gives the connection its request.
  *
+ * @param connection The connection.
  * @param head The head, whose `Host` field becomes the one that counts.
  * @param settings The settings of the server.
  * @returns The parts of the line.
  * @throws {HandshakeError} If the head is malformed.
  */
-export function readRequestLine(head: Head, settings: AcceptSettings): RequestLine {
+export function receiveRequest(
+  connection: WebSocketConnection,
+  head: Head,
+  settings: AcceptSettings,
+): RequestLine {
   if (head instanceof UpgradeHead) head.check(settings);
   const line = parseRequestLine(head.startLine);
   // RFC 9112 §3.2.2: the authority of the target counts, and not the header.
   if (line.authority !== "") head.fields.replace("host", line.authority);
+  setRequest(connection, new ReceivedRequest(line, head.fields));
   return line;
 }
 
