@@ -6,6 +6,7 @@
  *   deno task test:peers ws aiohttp                   some peers, by name
  *   deno task test:peers --runtime bun --role server  our client on Bun alone, with the servers of peers
  *   deno task test:peers ws --case "20 MiB"           some cases
+ *   deno task test:peers ws --verbose                 with what its programs wrote, where an outcome is not "ok"
  *   deno task test:peers --markdown FILE              writes the matrix as Markdown too
  *
  * Packages of Debian and npm are installed: those of Debian by root only. Exits with 1 after a change, and with 2 if a
@@ -55,13 +56,14 @@ async function loadPeers({ names }: Wanted): Promise<Peer[]> {
 const COMMANDS: Readonly<Record<Runtime, readonly string[]>> = { Deno: ["run", "-A", "--no-check"], Bun: ["run"] };
 
 /** Plays the cases with one peer; results of cases that did not come to their end are left out. */
-async function drive(peer: Peer, folder: string, runtime: Runtime, { roles, cases }: Wanted): Promise<Cell[]> {
+async function drive(peer: Peer, folder: string, runtime: Runtime, { roles, cases, verbose }: Wanted): Promise<Cell[]> {
   const results = join(scratch, `${runtime}.json`);
   writeFileSync(results, "");
   const played = roles.filter((role) => peer[role] !== undefined);
   const order: Order = {
     programs: played.map((role) => ({ role, start: { command: peer[role]!.command, folder, env: {} } })),
     cases,
+    verbose,
     results,
   };
   const command = [...find(runtime)!, ...COMMANDS[runtime], DRIVER, JSON.stringify(order)];

@@ -12,6 +12,8 @@ export interface Wanted {
   roles: readonly PeerRole[];
   cases: readonly CaseName[];
   allowMissing: boolean;
+  /** Print what programs wrote, for each outcome that is not "ok". */
+  verbose: boolean;
   /** File for the matrix as Markdown. */
   markdown: string | undefined;
 }
@@ -32,6 +34,7 @@ export function parseWanted(args: readonly string[]): Wanted {
       role: { type: "string" },
       case: { type: "string", multiple: true },
       markdown: { type: "string" },
+      verbose: { type: "boolean", default: false },
       "allow-missing": { type: "boolean", default: false },
     },
   });
@@ -41,6 +44,7 @@ export function parseWanted(args: readonly string[]): Wanted {
     roles: values.role === undefined ? ROLES : [choose("role", values.role, ROLES)],
     cases: values.case === undefined ? CASES : values.case.map((name) => choose("case", name, CASES)),
     allowMissing: values["allow-missing"],
+    verbose: values.verbose,
     markdown: values.markdown,
   };
 }

@@ -4,9 +4,9 @@
  *
  * Both programs do the same, in either role: each message is echoed with its type, and a text `#close CODE` (or
  * `#close` alone) makes the program start the closing handshake with that code (or without one). When its connection
- * has ended, it prints a line `closed CODE`: 1005 for an empty close frame, 1006 for none; `closed` alone if its library
- * does not tell the code. A client then exits. Limits that the library lets raise are raised to 64 MiB, and compression
- * is on if it can be, unless `PEER_DEFLATE` is `off`.
+ * has ended, it prints a line `closed CODE`: 1005 for an empty close frame, 1006 for none; `closed` alone if its
+ * library does not tell the code. A client then exits. Limits that the library lets raise are raised to 64 MiB, and
+ * compression is on if it can be, unless `PEER_DEFLATE` is `off`.
  *
  * A program is started in the folder with its files, with `deno` and `bun` in its path, and reads its environment. A
  * server is asked to take connections, and its `PEER_PORT` is tried until it does; it lives for many connections, one

@@ -18,8 +18,7 @@ export class Program {
   #hasEnded = false;
   /** Resolves when the program has ended. */
   readonly ended: Promise<void>;
-  /** Last part of what it wrote to its standard error. */
-  errors = "";
+  #errors = "";
 
   /**
    * Starts a program, in a process group of its own.
@@ -33,7 +32,7 @@ export class Program {
     const child = spawn(name!, args, { cwd, env: all, detached: true, stdio: ["ignore", "pipe", "pipe"] });
     this.#child = child;
     child.stdout!.setEncoding("utf8").on("data", (text: string) => this.#read(text));
-    child.stderr!.setEncoding("utf8").on("data", (text: string) => this.errors = (this.errors + text).slice(-4000));
+    child.stderr!.setEncoding("utf8").on("data", (text: string) => this.#errors = (this.#errors + text).slice(-4000));
     this.ended = new Promise((resolve) => {
       const end = (): void => {
         this.#hasEnded = true;
@@ -42,7 +41,7 @@ export class Program {
       };
       child.on("close", end);
       child.on("error", (error) => {
-        this.errors += error.message;
+        this.#errors += error.message;
         end();
       });
     });
@@ -51,6 +50,11 @@ export class Program {
   /** Complete lines of its output so far. */
   get lines(): readonly string[] {
     return this.#lines;
+  }
+
+  /** Lines of its output, and the last part of what it wrote to its standard error. */
+  get text(): string {
+    return [...this.#lines, this.#errors].join("\n").trim();
   }
 
   get hasEnded(): boolean {

@@ -33,9 +33,13 @@ export interface Side {
   stop(): Promise<void>;
 }
 
-/** Makes the side for a role of the peer. */
-export function sideOf(role: PeerRole, start: Start): Side {
-  return role === "server" ? new ServerSide(start) : new ClientSide(start);
+/**
+ * Makes the side for a role of the peer.
+ *
+ * @param written Called with what a program wrote, when it is killed.
+ */
+export function sideOf(role: PeerRole, start: Start, written: (text: string) => void): Side {
+  return role === "server" ? new ServerSide(start, written) : new ClientSide(start, written);
 }
 
 const file = (name: string): string => decodeURIComponent(new URL(`../../tests/tls/${name}`, import.meta.url).pathname);
@@ -85,12 +89,14 @@ async function orOutcome(part: () => Promise<string>): Promise<string> {
 /** A server of the peer, which lives as long as its environment fits and nothing went wrong. */
 class ServerSide implements Side {
   readonly #start: Start;
+  readonly #written: (text: string) => void;
   #program: Program | undefined;
   #environment = "";
   #port = 0;
 
-  constructor(start: Start) {
+  constructor(start: Start, written: (text: string) => void) {
     this.#start = start;
+    this.#written = written;
   }
 
   play(one: Case): Promise<string> {
@@ -98,7 +104,9 @@ class ServerSide implements Side {
   }
 
   async stop(): Promise<void> {
-    await this.#program?.kill();
+    if (this.#program === undefined) return;
+    await this.#program.kill();
+    this.#written(this.#program.text);
     this.#program = undefined;
   }
 
@@ -156,9 +164,7 @@ class ServerSide implements Side {
     const { command, folder } = this.#start;
     this.#program = new Program(command, folder, { ...this.#start.env, ...env, PEER_PORT: String(this.#port) });
     if (await this.#program.waitForPort(this.#port, START_TIMEOUT)) return this.#program;
-    const { errors } = this.#program;
     await this.stop();
-    if (errors !== "") console.error(errors);
     throw new Unexpected("does not start");
   }
 }
@@ -166,9 +172,11 @@ class ServerSide implements Side {
 /** A client of the peer, which is started for each connection. */
 class ClientSide implements Side {
   readonly #start: Start;
+  readonly #written: (text: string) => void;
 
-  constructor(start: Start) {
+  constructor(start: Start, written: (text: string) => void) {
     this.#start = start;
+    this.#written = written;
   }
 
   play(one: Case): Promise<string> {
@@ -195,7 +203,6 @@ class ClientSide implements Side {
     try {
       const connection = await deadline.race(Promise.race([opened.promise, program.ended.then(() => undefined)]));
       if (connection === undefined) {
-        if (program.errors !== "") console.error(program.errors);
         throw new Unexpected(failures.length > 0 ? describeRefusal(failures[0]) : "does not connect");
       }
       return await outcomeOf(
@@ -209,6 +216,7 @@ class ClientSide implements Side {
       );
     } finally {
       await program.kill();
+      this.#written(program.text);
     }
   }
 
