@@ -92,3 +92,11 @@ export interface Peer {
   /** Its client; left out if it has none. */
   client?: PeerProgram;
 }
+
+/** The cases with compression. */
+export const DEFLATE_CASES: readonly CaseName[] = ["deflate", "deflate no takeover", "deflate 9 bits"];
+
+/** Lists one difference for several cases. */
+export function inCases(cases: readonly CaseName[], difference: Difference): Partial<Record<CaseName, Difference>> {
+  return Object.fromEntries(cases.map((name) => [name, difference]));
+}
