@@ -61,7 +61,10 @@ async function drive(peer: Peer, folder: string, runtime: Runtime, { roles, case
   writeFileSync(results, "");
   const played = roles.filter((role) => peer[role] !== undefined);
   const order: Order = {
-    programs: played.map((role) => ({ role, start: { command: peer[role]!.command, folder, env: {} } })),
+    programs: played.map((role) => {
+      const { command, waitsFor } = peer[role]!;
+      return { role, start: { command, folder, waitsFor: waitsFor?.line } };
+    }),
     cases,
     verbose,
     results,
