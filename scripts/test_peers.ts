@@ -20,7 +20,7 @@ import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { find, howToInstall, type Runtime } from "../tests/support/needs.ts";
 import { parseWanted, type Wanted } from "./peer_lane/arguments.ts";
-import { type Cell, changes, versionChange } from "./peer_lane/compare.ts";
+import { type Cell, changes, exitStatus, versionChange } from "./peer_lane/compare.ts";
 import type { Order, Result } from "./peer_lane/driver.ts";
 import { install } from "./peer_lane/install.ts";
 import { arrange, type PeerResults, toMarkdown, toTerminal } from "./peer_lane/matrix.ts";
@@ -130,4 +130,4 @@ if (wanted.markdown !== undefined) writeFileSync(wanted.markdown, toMarkdown(mat
 if (changed.length > 0) console.log(`\n${changed.length} changes:\n${changed.map((line) => `- ${line}`).join("\n")}`);
 const missing = results.filter(({ missing }) => missing !== undefined).length;
 if (missing > 0) console.log(`\n${missing} of ${results.length} peers are missing`);
-process.exit(changed.length > 0 ? 1 : missing > 0 && !wanted.allowMissing ? 2 : 0);
+process.exit(exitStatus(changed.length, missing, wanted.allowMissing));

@@ -38,6 +38,12 @@ export function changes(peer: Peer, cells: readonly Cell[]): string[] {
   return [...runtimes].map(([line, on]) => `${line}, our side on ${on.join(" and ")}`);
 }
 
+/** Exit status of the whole run: 1 after changes, 2 if peers are missing, 0 otherwise. */
+export function exitStatus(changes: number, missing: number, allowMissing: boolean): number {
+  if (changes > 0) return 1;
+  return missing > 0 && !allowMissing ? 2 : 0;
+}
+
 /**
  * Compares versions.
  *
