@@ -4,10 +4,12 @@
  *
  * Both programs do the same, in either role: each message is echoed with its type, and a text `#close CODE` (or
  * `#close` alone) makes the program start the closing handshake with that code (or without one). When its connection
- * has ended, it prints `closed CODE`, 1005 for an empty close frame, 1006 for none, if its library tells it; a client
- * then exits. Limits that the library lets raise are raised to 64 MiB, and compression is on if it can be.
+ * has ended, it prints a line `closed CODE`: 1005 for an empty close frame, 1006 for none; `closed` alone if its
+ * library does not tell the code. A client then exits. Limits that the library lets raise are raised to 64 MiB, and
+ * compression is on if it can be, unless `PEER_DEFLATE` is `off`.
  *
- * A program reads its environment:
+ * A program is started in the folder with its files, with `deno` and `bun` in its path, and reads its environment. A
+ * server lives for many connections, one at a time.
  *
  * | variable | server | client |
  * |---|---|---|
@@ -45,13 +47,16 @@ export type CaseName = (typeof CASES)[number];
 /** Role of the peer. */
 export type PeerRole = "server" | "client";
 
+/** Both roles, in the order of the matrix. */
+export const ROLES: readonly PeerRole[] = ["client", "server"];
+
 /** A difference that is the peer's own limit, choice or fault. */
 export interface Difference {
-  /** What the case gives instead of "ok", word by word: see `outcome` in the matrix. */
+  /** The outcome instead of "ok", word by word, as the matrix shows it. */
   seen: string;
   /** Why, in a few words. */
   because: string;
-  /** File in `findings/` that shows it without our code, if it is a surprise. */
+  /** File in `findings/` that shows it without our code, such as `"name.sh"`, if it is a surprise. */
   finding?: string;
 }
 
@@ -59,8 +64,10 @@ export interface Difference {
 export interface PeerProgram {
   /** Command line; started in the folder that has `files`, after `build`. */
   command: readonly string[];
+  /** Line that a client prints when it is open, if it loses messages that come before: our server waits for it. */
+  waitsFor?: { line: string; because: string; finding?: string };
   /** Cases that differ; all others must be "ok". */
-  differs?: Partial<Record<CaseName, Difference>>;
+  differs?: Partial<Record<CaseName, Difference>> | undefined;
 }
 
 /** One foreign implementation. */
@@ -85,4 +92,12 @@ export interface Peer {
   server?: PeerProgram;
   /** Its client; left out if it has none. */
   client?: PeerProgram;
+}
+
+/** The cases with compression. */
+export const DEFLATE_CASES: readonly CaseName[] = ["deflate", "deflate no takeover", "deflate 9 bits"];
+
+/** Lists one difference for several cases. */
+export function inCases(cases: readonly CaseName[], difference: Difference): Partial<Record<CaseName, Difference>> {
+  return Object.fromEntries(cases.map((name) => [name, difference]));
 }
