@@ -41,7 +41,7 @@ import { RareSends } from "./rare_sends.ts";
 import { useConnectionRemedies } from "./remedies.ts";
 import { type ReceiveOptions, refuseReceiveOptions } from "./receive_options.ts";
 import { Sender } from "./sender.ts";
-import { makeParser, useCompression, watchPeer } from "./setup.ts";
+import { type ConnectionParts, makeParser, useCompression, watchPeer } from "./setup.ts";
 import type { SharedMessage } from "./shared_message.ts";
 import { type Meter, UNMETERED } from "../base/stats.ts";
 import type { Address, PeerCertificate, Transport } from "../transport/transport.ts";
@@ -166,6 +166,9 @@ export let releaseMessages: (connection: WebSocketConnection) => void;
 /** Tells if messages wait for a reader. */
 export let holdsMessages: (connection: WebSocketConnection) => boolean;
 
+/** Parts of a connection, for another view of it. */
+export let partsOf: (connection: WebSocketConnection) => ConnectionParts;
+
 const NO_TOPICS: ReadonlySet<string> = new Set();
 
 /** Parameters of a path without a route, or of a pattern without parameters. */
@@ -288,6 +291,7 @@ export class WebSocketConnection<Data = unknown> {
     watchClose = (connection) => connection.#closing.watchProgress();
     releaseMessages = (connection) => connection.#delivery.release();
     holdsMessages = (connection) => connection.#delivery.holdsMessages;
+    partsOf = (connection) => ({ delivery: connection.#delivery, sender: connection.#sender });
     useConnectionRemedies(this.prototype);
   }
 

@@ -11,15 +11,12 @@
 import type { Closing } from "./closing.ts";
 import { frameHeaderLength, Opcode } from "../protocol/frame_header.ts";
 import type { FrameReader } from "./frame_reader.ts";
-import { nextPing, pingPayload } from "./pings.ts";
+import { KEEP_ALIVE_MARK, nextPing, pingPayload } from "./pings.ts";
 import type { Sender } from "./sender.ts";
 import { TransportError } from "../base/errors.ts";
 
 /** Number of checks in each `idleTimeout`, which is therefore exact to an eighth. */
 const IDLE_CHECKS = 8;
-
-/** Mark of the payloads: "keep". */
-const MARK = 0x6b656570;
 
 /** Watches one open connection. */
 export class KeepAlive<Connection = unknown> {
@@ -84,7 +81,7 @@ export class KeepAlive<Connection = unknown> {
     // A pong could not be seen.
     if (!this.#reader.reads()) return this.#waitToPing();
     const ping = this.#ping = nextPing();
-    const payload = this.#payload = pingPayload(MARK, ping);
+    const payload = this.#payload = pingPayload(KEEP_ALIVE_MARK, ping);
     this.#pingedAt = this.#closing.settings.clock.now();
     const sender = this.#sender;
     sender.sendControl(Opcode.Ping, payload);

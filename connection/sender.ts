@@ -11,6 +11,7 @@ import { OptionError, StateError, TransportError } from "../base/errors.ts";
 import { firstOctet, MAX_CONTROL_PAYLOAD, maxFramePayload, Opcode, ReservedBit } from "../protocol/frame_header.ts";
 import { byteLength, type Payload } from "../protocol/payload.ts";
 import { framedLength, SendQueue, wireLength } from "./send_queue.ts";
+import { type SentCallback, SentCallbacks } from "./sent_callbacks.ts";
 import type { SharedMessage } from "./shared_message.ts";
 import { type Meter, UNMETERED } from "../base/stats.ts";
 import type { Transport } from "../transport/transport.ts";
@@ -79,6 +80,10 @@ export class Sender {
   /** Bytes of pings and pongs among all that was sent. */
   #keepAliveBytes = 0;
   #waiters: { resolve(): void; reject(error: unknown): void }[] | undefined;
+  /** Made on first use. */
+  #callbacks: SentCallbacks | undefined;
+  /** `true` while messages are sent that must not be compressed. */
+  #plain = false;
   #state: SenderState = "control";
   /** The error of waiting bytes that were dropped. */
   #loss: TransportError | undefined;
@@ -279,7 +284,7 @@ export class Sender {
   }
 
   #isWorthDeflating(data: Payload): boolean {
-    if (this.#deflater === undefined) return false;
+    if (this.#deflater === undefined || this.#plain) return false;
     const { threshold } = this.#deflater;
     return data.length >= threshold || (data.length * 3 >= threshold && byteLength(data) >= threshold);
   }
@@ -491,6 +496,7 @@ export class Sender {
       this.#owedPong = undefined;
       this.sendControl(Opcode.Pong, payload);
     }
+    if (this.#callbacks !== undefined) this.#callbacks.progress(this.#queue.sent);
     if (this.bufferedAmount > 0) return;
     if (this.#state === "ending") this.#owner.allSent();
     const waiters = this.#waiters;
@@ -517,6 +523,34 @@ export class Sender {
   }
 
   /**
+   * Calls back once the operating system has taken all that was sent so far.
+   *
+   * @param callback Called later, once; with an error if the connection is lost before. Must not throw.
+   */
+  whenSent(callback: SentCallback): void {
+    this.#callbacks ??= new SentCallbacks();
+    this.#callbacks.add(this.#queue.sent + this.bufferedAmount, callback);
+    if (this.#state !== "closed") return this.#scheduleFlush();
+    this.#noteLoss(undefined);
+    queueMicrotask(() => this.#callbacks!.lose(this.#loss));
+  }
+
+  /**
+   * Sends messages without compression.
+   *
+   * @param send Sends them, at once.
+   * @returns The result of `send`.
+   */
+  withoutCompression<Result>(send: () => Result): Result {
+    this.#plain = true;
+    try {
+      return send();
+    } finally {
+      this.#plain = false;
+    }
+  }
+
+  /**
    * Drops all waiting bytes, and takes no others; promises of `drained` reject.
    *
    * @param cause The reason, if it is known.
@@ -530,6 +564,7 @@ export class Sender {
     const waiters = this.#waiters ?? [];
     this.#waiters = undefined;
     for (const waiter of waiters) waiter.reject(this.#loss);
+    this.#callbacks?.lose(this.#loss);
   }
 
   #noteLoss(cause: unknown): void {

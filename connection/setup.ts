@@ -34,6 +34,14 @@ export function makeParser(
   return { assembler, parser: new FrameParser(assembler, { role }) };
 }
 
+/** Parts of a connection that another view of it works with. */
+export interface ConnectionParts {
+  /** Stops and continues the reading. */
+  readonly delivery: Pick<DeliveryControl<never>, "pause" | "resume">;
+  /** Sends. */
+  readonly sender: Sender;
+}
+
 /** The parts of a connection that are set up when it opens. */
 export interface OpeningParts<Connection> {
   /** Reads. */
