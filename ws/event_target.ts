@@ -1,6 +1,6 @@
 /**
- * Events in the form of the browser's, for `addEventListener` and properties such as `onmessage`, on top of listeners of
- * `node:events`.
+ * Events in the form of the browser's, for `addEventListener` and properties such as `onmessage`, on top of listeners
+ * of `node:events`.
  *
  * @module
  */
