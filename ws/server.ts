@@ -18,7 +18,7 @@ import {
   type UpgradeRequest,
   type WebSocketServerOptions,
 } from "./options.ts";
-import { Upgrade, type UpgradeCallback } from "./upgrade.ts";
+import { Upgrade } from "./upgrade.ts";
 import { viewControl, WebSocket } from "./websocket.ts";
 
 /** Events of a {@linkcode WebSocketServer}, with the arguments of their listeners. */
@@ -49,11 +49,11 @@ type State = "running" | "closing" | "closed";
 /** A server in the form of that of npm `ws`. */
 export class WebSocketServer extends WebSocketServerEmitter {
   /** The options. */
-  readonly options: WebSocketServerOptions;
+  readonly options: Omit<WebSocketServerOptions, "server" | "WebSocket">;
   /** The open connections, until they have ended; `undefined` with `clientTracking: false`. */
-  readonly clients: Set<WebSocket> | undefined;
-  /** The option `path`. */
-  readonly path: string | undefined;
+  readonly clients: Set<WebSocket>;
+  /** Class of the connections. */
+  readonly #class: NonNullable<WebSocketServerOptions["WebSocket"]>;
   readonly #engine: Engine<Upgrade>;
   /** The upgrade that is being handed to the engine. */
   #upgrade: Upgrade | undefined;
@@ -81,14 +81,15 @@ export class WebSocketServer extends WebSocketServerEmitter {
    */
   constructor(options: WebSocketServerOptions, listening?: () => void) {
     super({ captureRejections: true });
-    const { port, server, noServer, path, clientTracking = true } = options;
+    const { port, server, noServer, clientTracking = true } = options;
     const modes = [port !== undefined && port !== null, Boolean(server), noServer === true];
     if (modes.filter(Boolean).length !== 1) {
       throw new TypeError('Give exactly one of the options "port", "server" and "noServer"');
     }
     this.options = options;
-    this.path = path;
-    this.clients = clientTracking ? new Set() : undefined;
+    this.#class = options.WebSocket ?? WebSocket;
+    // As in `ws`, whose types leave `undefined` out too: programs that track nothing do not read it.
+    this.clients = (clientTracking ? new Set() : undefined) as Set<WebSocket>;
     this.#engine = this.#makeEngine();
     if (server) this.#http = server;
     else if (!noServer) this.#http = this.#listen(listening);
@@ -144,6 +145,11 @@ export class WebSocketServer extends WebSocketServerEmitter {
 
   // ---- Upgrades ------------------------------------------------------------------------------------------------
 
+  /** The option `path`. */
+  get path(): string {
+    return this.options.path ?? "";
+  }
+
   /**
    * Tells whether the path of a request is that of the option `path`.
    *
@@ -158,6 +164,8 @@ export class WebSocketServer extends WebSocketServerEmitter {
   /**
    * Opens a WebSocket for a request that an HTTP server has read, or refuses it with an answer on the socket.
    *
+   * @typeParam Request Type of the request.
+   *
    * @param request The request.
    * @param socket Its socket, which belongs to the server from here on.
    * @param head Bytes that came behind the request.
@@ -165,7 +173,12 @@ export class WebSocketServer extends WebSocketServerEmitter {
    * later.
    * @throws {OptionError} If an argument is of another type, or the socket was handed over before.
    */
-  handleUpgrade(request: UpgradeRequest, socket: UpgradeStream, head: Uint8Array, callback: UpgradeCallback): void {
+  handleUpgrade<Request extends UpgradeRequest>(
+    request: Request,
+    socket: UpgradeStream,
+    head: Uint8Array,
+    callback: (socket: WebSocket, request: Request) => void,
+  ): void {
     this.#upgrade = new Upgrade(
       {
         options: this.options,
@@ -174,7 +187,7 @@ export class WebSocketServer extends WebSocketServerEmitter {
         showHeaders: (lines, request) => void this.emit("headers", lines, request),
       },
       request,
-      callback,
+      (view) => callback(view, request),
     );
     try {
       this.#engine.handleUpgrade(request, socket, head);
@@ -184,12 +197,12 @@ export class WebSocketServer extends WebSocketServerEmitter {
   }
 
   #opened(connection: WebSocketConnection<Upgrade>): void {
-    const { request, callback } = connection.data;
-    const view = connection.data.view = new (this.options.WebSocket ?? WebSocket)(null, undefined, this.options);
+    const { callback } = connection.data;
+    const view = connection.data.view = new this.#class(null, undefined, this.options);
     viewControl.attach(view, connection);
     this.clients?.add(view);
     try {
-      callback(view, request);
+      callback(view);
     } catch (error) {
       viewControl.threw(view, "on connection", error);
     }

@@ -15,7 +15,7 @@ import type { UpgradeRequest, VerifyAnswer, VerifyInfo, WebSocketServerOptions }
 import type { WebSocket } from "./websocket.ts";
 
 /** Called when the WebSocket is open. */
-export type UpgradeCallback = (socket: WebSocket, request: UpgradeRequest) => void;
+export type UpgradeCallback = (socket: WebSocket) => void;
 
 /** The server, as far as an upgrade asks it. */
 export interface UpgradeOwner {
