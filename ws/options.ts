@@ -56,10 +56,11 @@ export type VerifyAnswer = (
   headers?: Readonly<Record<string, string | number | string[]>>,
 ) => void;
 
-/** Decides whether to open a WebSocket: by its result, or with two parameters by calling the second. */
-export type VerifyClient =
-  | ((info: VerifyInfo) => boolean | Promise<boolean>)
-  | ((info: VerifyInfo, answer: VerifyAnswer) => void);
+/**
+ * Decides whether to open a WebSocket. A function with one parameter returns a boolean or a promise of one; a function
+ * with two calls the second, now or later.
+ */
+export type VerifyClient = (info: VerifyInfo, answer: VerifyAnswer) => boolean | void | Promise<boolean | void>;
 
 /** Options of compression: those of `ws` that this library has too, and `zlibDeflateOptions`. */
 export interface PerMessageDeflateOptions extends Omit<CompressionOptions, "level" | "memoryLevel"> {

@@ -11,7 +11,7 @@ import { acceptKey } from "../protocol/handshake.ts";
 import { textResponse } from "../protocol/http.ts";
 import type { AllowAnswer, AllowResult } from "../server/handlers.ts";
 import { promiseOf } from "../base/promises.ts";
-import type { UpgradeRequest, VerifyAnswer, VerifyInfo, WebSocketServerOptions } from "./options.ts";
+import type { UpgradeRequest, VerifyClient, VerifyInfo, WebSocketServerOptions } from "./options.ts";
 import type { WebSocket } from "./websocket.ts";
 
 /** Called when the WebSocket is open. */
@@ -67,16 +67,14 @@ export class Upgrade {
     if (!this.#owner.shouldHandle(this.request)) return refusal(400);
     const { verifyClient } = this.#owner.options;
     if (typeof verifyClient !== "function") return this.#accept(connection);
-    const answer = this.#verify(verifyClient as (info: VerifyInfo, answer: VerifyAnswer) => unknown);
+    const answer = this.#verify(verifyClient);
     return answer instanceof Promise
       ? answer.then((refused) => refused ?? this.#accept(connection))
       : answer ?? this.#accept(connection);
   }
 
   /** Returns the refusal; `undefined`: the request is allowed. */
-  #verify(
-    verifyClient: (info: VerifyInfo, answer: VerifyAnswer) => unknown,
-  ): Response | undefined | Promise<Response | undefined> {
+  #verify(verifyClient: VerifyClient): Response | undefined | Promise<Response | undefined> {
     const { headers, socket } = this.request;
     const info = { origin: headers.origin as string, secure: socket?.encrypted === true, req: this.request };
     if (verifyClient.length !== 2) {
