@@ -18,7 +18,7 @@ import {
   type UpgradeRequest,
   type WebSocketServerOptions,
 } from "./options.ts";
-import { Upgrade } from "./upgrade.ts";
+import { findFault, Upgrade, type UpgradeOwner } from "./upgrade.ts";
 import { viewControl, WebSocket } from "./websocket.ts";
 
 /** Events of a {@linkcode WebSocketServer}, with the arguments of their listeners. */
@@ -55,6 +55,7 @@ export class WebSocketServer extends WebSocketServerEmitter {
   /** Class of the connections. */
   readonly #class: NonNullable<WebSocketServerOptions["WebSocket"]>;
   readonly #engine: Engine<Upgrade>;
+  readonly #owner: UpgradeOwner;
   /** The upgrade that is being handed to the engine. */
   #upgrade: Upgrade | undefined;
   #http: HttpServer | undefined;
@@ -79,7 +80,7 @@ export class WebSocketServer extends WebSocketServerEmitter {
    * @throws {TypeError} If not exactly one of `port`, `server` and `noServer` is given.
    * @throws {OptionError} If a setting is out of range.
    */
-  constructor(options: WebSocketServerOptions, listening?: () => void) {
+  constructor(options: WebSocketServerOptions = {}, listening?: () => void) {
     super({ captureRejections: true });
     const { port, server, noServer, clientTracking = true } = options;
     const modes = [port !== undefined && port !== null, Boolean(server), noServer === true];
@@ -91,6 +92,15 @@ export class WebSocketServer extends WebSocketServerEmitter {
     // As in `ws`, whose types leave `undefined` out too: programs that track nothing do not read it.
     this.clients = (clientTracking ? new Set() : undefined) as Set<WebSocket>;
     this.#engine = this.#makeEngine();
+    const isClosing = (): boolean => this.#state !== "running";
+    this.#owner = {
+      options,
+      get closing() {
+        return isClosing();
+      },
+      shouldHandle: (request) => this.shouldHandle(request),
+      showHeaders: (lines, request) => void this.emit("headers", lines, request),
+    };
     if (server) this.#http = server;
     else if (!noServer) this.#http = this.#listen(listening);
     if (this.#http !== undefined) this.#attach(this.#http);
@@ -179,21 +189,24 @@ export class WebSocketServer extends WebSocketServerEmitter {
     head: Uint8Array,
     callback: (socket: WebSocket, request: Request) => void,
   ): void {
-    this.#upgrade = new Upgrade(
-      {
-        options: this.options,
-        shouldHandle: (request) => this.shouldHandle(request),
-        closing: this.#state !== "running",
-        showHeaders: (lines, request) => void this.emit("headers", lines, request),
-      },
-      request,
-      (view) => callback(view, request),
-    );
+    if (this.#tellsClientError(request, socket)) return;
+    this.#upgrade = new Upgrade(this.#owner, request, (view) => callback(view, request));
     try {
       this.#engine.handleUpgrade(request, socket, head);
     } finally {
       this.#upgrade = undefined;
     }
+  }
+
+  /** Gives the socket of a handshake that is not valid to the listeners of `wsClientError`, if there are any. */
+  #tellsClientError(request: UpgradeRequest, socket: UpgradeStream): boolean {
+    if (this.listenerCount("wsClientError") === 0) return false;
+    const fault = findFault(request, this.#engine);
+    if (fault === undefined) return false;
+    // As ws does: a socket of which nobody takes the errors would end the program.
+    if ("on" in socket) socket.on("error", () => void socket.destroy());
+    this.emit("wsClientError", fault, socket, request);
+    return true;
   }
 
   #opened(connection: WebSocketConnection<Upgrade>): void {
@@ -211,7 +224,7 @@ export class WebSocketServer extends WebSocketServerEmitter {
   #failed(error: unknown, upgrade: Upgrade | undefined): void {
     if (upgrade?.view !== undefined) return viewControl.failed(upgrade.view, error);
     // Refused handshakes are the peers' own faults, and come in floods.
-    if (isError(error, HandlerError)) this.#report(error);
+    if (isError(error, HandlerError)) this.#report(upgrade ? new HandlerError(upgrade.asked, error.cause) : error);
   }
 
   #report(error: HandlerError): void {
