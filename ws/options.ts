@@ -158,7 +158,7 @@ export function toSettings(options: WebSocketServerOptions): EngineOptions {
     maxFragments,
     compression: toCompression(options.perMessageDeflate),
     ...settings,
-    options: { ...settings?.options, manualPong: !autoPong },
+    options: { ...settings?.options, manualPong: !autoPong, manualClose: true },
   };
 }
 

@@ -5,7 +5,7 @@
  */
 
 import { createServer, STATUS_CODES } from "node:http";
-import { HandlerError, StateError } from "../base/errors.ts";
+import { CloseCode, HandlerError, StateError } from "../base/errors.ts";
 import { isError } from "../base/thrown.ts";
 import type { WebSocketConnection } from "../connection/connection.ts";
 import { extendServer, WebSocketServer as Engine } from "../server/server.ts";
@@ -87,14 +87,15 @@ export class WebSocketServer extends WebSocketServerEmitter {
     if (modes.filter(Boolean).length !== 1) {
       throw new TypeError('Give exactly one of the options "port", "server" and "noServer"');
     }
-    this.options = options;
+    // A copy: programs change the options of a server, as graphql-ws does.
+    this.options = { ...options };
     this.#class = options.WebSocket ?? WebSocket;
     // As in `ws`, whose types leave `undefined` out too: programs that track nothing do not read it.
     this.clients = (clientTracking ? new Set() : undefined) as Set<WebSocket>;
     this.#engine = this.#makeEngine();
     const isClosing = (): boolean => this.#state !== "running";
     this.#owner = {
-      options,
+      options: this.options,
       get closing() {
         return isClosing();
       },
@@ -111,6 +112,10 @@ export class WebSocketServer extends WebSocketServerEmitter {
       ...toSettings(this.options),
       onConnect: (connection) => void (connection.data = this.#upgrade),
       onSelectProtocol: (connection) => connection.data.protocol,
+      // The answer has the reason too, as that of `ws`: a client that closes gets its own reason back.
+      onClose: (connection, code, reason) => {
+        void connection.close(code === CloseCode.NoStatusReceived ? undefined : code, reason);
+      },
       onPing: ({ data }, payload) => viewControl.ping(data.view!, payload),
       onPong: ({ data }, payload) => viewControl.pong(data.view!, payload),
       onEnd: (connection, info) => {
@@ -124,7 +129,8 @@ export class WebSocketServer extends WebSocketServerEmitter {
     extendServer(engine, {
       allow: (connection) => connection.data.decide(connection),
       opened: (connection) => this.#opened(connection),
-      receive: (connection, data) => viewControl.message(connection.data.view!, data),
+      textAsBytes: true,
+      receive: (connection, data, frame) => viewControl.message(connection.data.view!, data, frame === undefined),
     });
     return engine;
   }

@@ -54,8 +54,8 @@ export type ControlCallback = SendCallback | ((error: Error) => void);
 export interface ViewControl {
   /** Gives a view its connection, which is open. */
   attach(view: WebSocket, connection: WebSocketConnection): void;
-  /** A message came; a text comes as bytes. */
-  message(view: WebSocket, data: MessageData): void;
+  /** A message came. */
+  message(view: WebSocket, data: MessageData, isBinary: boolean): void;
   /** A ping came. */
   ping(view: WebSocket, payload: Uint8Array): void;
   /** A pong came. */
@@ -135,7 +135,7 @@ export class WebSocket extends WebSocketEmitter {
     });
     viewControl = {
       attach: (view, connection) => void (view.#connection = connection),
-      message: (view, data) => view.#message(data),
+      message: (view, data, isBinary) => view.#message(data as Uint8Array<ArrayBuffer>, isBinary),
       ping: (view, payload) => view.#deliver("ping", Buffer.from(payload)),
       pong: (view, payload) => view.#pong(payload),
       failed: (view, error) => view.#failed(error),
@@ -356,9 +356,8 @@ export class WebSocket extends WebSocketEmitter {
 
   // ---- Events --------------------------------------------------------------------------------------------------
 
-  #message(data: MessageData): void {
-    if (typeof data === "string") this.#deliver("message", Buffer.from(data), false);
-    else this.#deliver("message", toRawData(data, this.#binaryType), true);
+  #message(data: Uint8Array<ArrayBuffer>, isBinary: boolean): void {
+    this.#deliver("message", toRawData(data, isBinary ? this.#binaryType : "nodebuffer"), isBinary);
   }
 
   #pong(payload: Uint8Array): void {

@@ -314,11 +314,11 @@ describePeer("ws and ours", "npm:ws@8.23.0 in a folder", (folder) => {
     ],
     ["verifyClient that refuses", { verifyClient: () => false }],
     ["verifyClient that agrees by its callback", { verifyClient: (_info, answer) => answer(true) }],
-    ["verifyClient that agrees later", { verifyClient: (_info, answer) => void setTimeout(answer, 1, true) }],
+    ["verifyClient that agrees later", { verifyClient: (_info, answer) => void turns().then(() => answer(true)) }],
     ["verifyClient that refuses with a status", {
       verifyClient: (_info, answer) => answer(false, 429, "slowly", { "Retry-After": 5 }),
     }],
-    ["verifyClient that refuses later", { verifyClient: (_info, answer) => void setTimeout(answer, 1, false) }],
+    ["verifyClient that refuses later", { verifyClient: (_info, answer) => void turns().then(() => answer(false)) }],
     ["another path", { path: "/chat" }],
     ["its path", { path: "/hostile" }],
     ["compression that is offered", { perMessageDeflate: true }, ["Sec-WebSocket-Extensions: permessage-deflate"]],
