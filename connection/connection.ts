@@ -41,7 +41,7 @@ import { RareSends } from "./rare_sends.ts";
 import { useConnectionRemedies } from "./remedies.ts";
 import { type ReceiveOptions, refuseReceiveOptions } from "./receive_options.ts";
 import { Sender } from "./sender.ts";
-import { makeParser, useCompression, watchPeer } from "./setup.ts";
+import { type ConnectionParts, makeParser, useCompression, watchPeer } from "./setup.ts";
 import type { SharedMessage } from "./shared_message.ts";
 import { type Meter, UNMETERED } from "../base/stats.ts";
 import type { Address, PeerCertificate, Transport } from "../transport/transport.ts";
@@ -166,6 +166,9 @@ export let releaseMessages: (connection: WebSocketConnection) => void;
 /** Tells if messages wait for a reader. */
 export let holdsMessages: (connection: WebSocketConnection) => boolean;
 
+/** Parts of a connection, for another view of it. */
+export let partsOf: (connection: WebSocketConnection) => ConnectionParts;
+
 const NO_TOPICS: ReadonlySet<string> = new Set();
 
 /** Parameters of a path without a route, or of a pattern without parameters. */
@@ -238,7 +241,7 @@ export class WebSocketConnection<Data = unknown> {
     const sender = this.#sender = new Sender(transport, role === "client", settings, closing, meter);
     // From the end of the line to its beginning: each part holds the next.
     const delivery = this.#delivery = new DeliveryControl(this, handler, closing, meter);
-    const parts = makeParser(delivery, role, settings);
+    const parts = makeParser(delivery, role, settings, handler.textAsBytes);
     const reader = this.#reader = new FrameReader({ transport, ...parts, sender, closing, meter });
     delivery.attach(reader);
     closing.attach(reader, delivery, sender);
@@ -288,6 +291,7 @@ export class WebSocketConnection<Data = unknown> {
     watchClose = (connection) => connection.#closing.watchProgress();
     releaseMessages = (connection) => connection.#delivery.release();
     holdsMessages = (connection) => connection.#delivery.holdsMessages;
+    partsOf = (connection) => ({ delivery: connection.#delivery, sender: connection.#sender });
     useConnectionRemedies(this.prototype);
   }
 
@@ -350,7 +354,7 @@ export class WebSocketConnection<Data = unknown> {
     this.#closing.configure(handler, settings);
     this.#sender.configure(settings);
     this.#delivery.configure(handler, settings.concurrency);
-    this.#reader.useParser(makeParser(this.#delivery, this.role, settings));
+    this.#reader.useParser(makeParser(this.#delivery, this.role, settings, handler.textAsBytes));
   }
 
   #start(

@@ -39,6 +39,8 @@ export class DeliveryControl<Connection> implements MessageHandler {
   #waiting: MessageQueue | undefined;
   /** `true` if these were released after the end of the connection, which then loses none of them. */
   #releasedLate = false;
+  /** `true` while the program has stopped the delivery. */
+  #paused = false;
   /** `true` if a batch ended for want of a slot. */
   #batchCut = false;
   /** `true` if a message was dropped behind our close frame: handlers get no later ones, so that they see no gap. */
@@ -199,6 +201,7 @@ export class DeliveryControl<Connection> implements MessageHandler {
 
   /** A handler is done: goes on, unless others or a full queue hold the reading up. */
   #proceed(): void {
+    if (this.#paused) return;
     if (this.#waiting !== undefined) return this.#handWaiting();
     if (this.full) return;
     const cut = this.#batchCut;
@@ -350,7 +353,19 @@ export class DeliveryControl<Connection> implements MessageHandler {
 
   /** `true` if enough messages wait in the queue, or handlers have to finish first. */
   get full(): boolean {
-    return this.#holds || (this.#queued?.full ?? false);
+    return this.#paused || this.#holds || (this.#queued?.full ?? false);
+  }
+
+  /** Stops the delivery, and with it the reading, until `resume`; the closing handshake goes on. */
+  pause(): void {
+    this.#paused = true;
+    this.#reader.block();
+  }
+
+  /** Goes on delivering. */
+  resume(): void {
+    this.#paused = false;
+    this.#proceed();
   }
 
   /** Keeps messages in the queue until `release`, unless the program has taken it. */

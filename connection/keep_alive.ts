@@ -18,15 +18,12 @@
 import type { Closing } from "./closing.ts";
 import { frameHeaderLength, Opcode } from "../protocol/frame_header.ts";
 import type { FrameReader } from "./frame_reader.ts";
-import { nextPing, pingPayload } from "./pings.ts";
+import { KEEP_ALIVE_MARK, nextPing, pingPayload } from "./pings.ts";
 import type { Sender } from "./sender.ts";
 import { TransportError } from "../base/errors.ts";
 
 /** Number of checks in each `idleTimeout`, which is therefore exact to an eighth. */
 const IDLE_CHECKS = 8;
-
-/** Mark of the payloads: "keep". */
-const MARK = 0x6b656570;
 
 /**
  * State of the pings.
@@ -117,7 +114,7 @@ export class KeepAlive<Connection = unknown> {
 
   #sendPing(): void {
     const ping = this.#ping = nextPing();
-    const payload = this.#payload = pingPayload(MARK, ping);
+    const payload = this.#payload = pingPayload(KEEP_ALIVE_MARK, ping);
     this.#pingedAt = this.#closing.settings.clock.now();
     const sender = this.#sender;
     sender.sendControl(Opcode.Ping, payload);

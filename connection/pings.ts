@@ -36,6 +36,21 @@ export function pingPayload(mark: number, ping: number): Uint8Array<ArrayBuffer>
   return payload;
 }
 
+/** Mark of the payloads of `pingInterval`: "keep". */
+export const KEEP_ALIVE_MARK = 0x6b656570;
+
+/**
+ * Reads the number of a ping of `pingInterval`.
+ *
+ * @param payload A payload.
+ * @returns The number; `undefined`: it is the payload of another ping.
+ */
+export function keepAliveNumber(payload: Uint8Array): number | undefined {
+  if (payload.length !== 8) return undefined;
+  const view = new DataView(payload.buffer, payload.byteOffset, payload.length);
+  return view.getUint32(0) === KEEP_ALIVE_MARK ? view.getUint32(4) : undefined;
+}
+
 /** The payload of a ping without data: "ping" and a number, so that no two are equal. */
 const MARK = 0x70696e67;
 

@@ -26,6 +26,10 @@ export const ROOMS: Readonly<Record<string, Room>> = {
     purpose: "connecting and reconnecting, over sockets or the browser's WebSocket",
     imports: ["base", "protocol", "transport", "connection"],
   },
+  ws: {
+    purpose: "server and connections in the form of npm ws",
+    imports: ["base", "protocol", "transport", "connection", "server", "client"],
+  },
   journal: { purpose: "the contract of a durable log; SQLite, memory", imports: ["base"] },
   redis: { purpose: "backplane and journal over Redis", imports: ["base", "protocol", "pubsub", "journal"] },
   cloud_api: { purpose: "Meta's Cloud API: types, parser, filter, signature, client", imports: ["base"] },

@@ -1,0 +1,47 @@
+/**
+ * A home for servers written for npm `ws` 8: its `WebSocketServer` and `WebSocket`, over the server of this library.
+ *
+ * @example An echo server
+ * ```ts
+ * import { WebSocketServer } from "@tackline/websocket/ws";
+ *
+ * const server = new WebSocketServer({ port: 0, host: "127.0.0.1" });
+ * server.on("connection", (socket, request) => {
+ *   console.log(request.url);
+ *   socket.on("message", (data, isBinary) => socket.send(data, { binary: isBinary }));
+ * });
+ * server.close();
+ * ```
+ *
+ * @module
+ */
+
+export { default } from "./ws/module.ts";
+export type { WebSocketClass } from "./ws/module.ts";
+export { WebSocketServer } from "./ws/server.ts";
+export type { WebSocketServerEvents } from "./ws/server.ts";
+export { WebSocket } from "./ws/websocket.ts";
+export type { ControlCallback, SendCallback, WebSocketEvents } from "./ws/websocket.ts";
+export type {
+  ExtraSettings,
+  HttpListener,
+  HttpServer,
+  PerMessageDeflateOptions,
+  UpgradeRequest,
+  VerifyAnswer,
+  VerifyClient,
+  VerifyInfo,
+  WebSocketServerOptions,
+} from "./ws/options.ts";
+export type { BinaryType, NodeBuffer, RawData } from "./ws/binary_type.ts";
+export type { ConvertibleData, SocketData, SocketSendOptions } from "./ws/send_data.ts";
+export type {
+  SocketCloseEvent,
+  SocketErrorEvent,
+  SocketEvent,
+  SocketEventListener,
+  SocketEventName,
+  SocketEventTable,
+  SocketMessageEvent,
+} from "./ws/event_target.ts";
+export type { AnyListener, Emitter, EmitterClass, EventListener, EventTable, KnownListener } from "./ws/emitter.ts";

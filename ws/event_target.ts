@@ -1,0 +1,149 @@
+/**
+ * Events in the form of the browser's, for `addEventListener` and properties such as `onmessage`, on top of listeners
+ * of `node:events`.
+ *
+ * @module
+ */
+
+import type { KnownListener } from "./emitter.ts";
+
+/** Names of the events that have this form. */
+export type SocketEventName = "open" | "message" | "close" | "error";
+
+/** An event. */
+export interface SocketEvent {
+  /** The name of the event. */
+  readonly type: string;
+  /** The WebSocket. */
+  readonly target: unknown;
+}
+
+/** A message came. */
+export interface SocketMessageEvent extends SocketEvent {
+  /** A string for a text; the bytes in the form of `binaryType` for a binary message. */
+  readonly data: unknown;
+}
+
+/** The connection has ended. */
+export interface SocketCloseEvent extends SocketEvent {
+  /** The code of the peer's close frame; 1005 if it had none, 1006 if there was no close frame. */
+  readonly code: number;
+  /** The reason. */
+  readonly reason: string;
+  /** `true` if both close frames were exchanged. */
+  readonly wasClean: boolean;
+}
+
+/** The connection failed, or a listener. */
+export interface SocketErrorEvent extends SocketEvent {
+  /** The error. */
+  readonly error: unknown;
+  /** Its message. */
+  readonly message: string;
+}
+
+/** Events by name. */
+export interface SocketEventTable {
+  /** The connection is open. */
+  open: SocketEvent;
+  /** A message came. */
+  message: SocketMessageEvent;
+  /** The connection has ended. */
+  close: SocketCloseEvent;
+  /** The connection failed, or a listener. */
+  error: SocketErrorEvent;
+}
+
+/** A function, or an object with a method `handleEvent`. */
+export type SocketEventListener<Event> = ((event: Event) => unknown) | { handleEvent(event: Event): unknown };
+
+/** What events tell about the WebSocket that they come from. */
+export interface EventSource {
+  /** `true` if both close frames were exchanged. */
+  readonly wasClean: boolean;
+}
+
+/** Origin of a listener: given to `addEventListener`, or a property. */
+type Origin = "method" | "property";
+
+interface Registration {
+  readonly given: unknown;
+  readonly origin: Origin;
+}
+
+/** The functions that were given to the emitter, and what the program gave. */
+const registrations = new WeakMap<KnownListener, Registration>();
+
+/**
+ * Makes the listener for the emitter.
+ *
+ * @param type The name of the event.
+ * @param given The listener of the program.
+ * @param origin Origin of the listener.
+ * @param target The WebSocket.
+ * @param source What the events tell about it.
+ * @returns The listener; `undefined` if there are no such events.
+ */
+export function wrapListener(
+  type: string,
+  given: unknown,
+  origin: Origin,
+  target: object,
+  source: EventSource,
+): KnownListener | undefined {
+  const makeEvent = EVENT_MAKERS.get(type);
+  if (makeEvent === undefined) return undefined;
+  const listener = (...args: unknown[]): unknown => callListener(given, target, makeEvent(target, source, args));
+  registrations.set(listener, { given, origin });
+  return listener;
+}
+
+type EventMaker = (target: object, source: EventSource, args: unknown[]) => SocketEvent;
+
+const EVENT_MAKERS: ReadonlyMap<string, EventMaker> = new Map<string, EventMaker>([
+  ["open", (target) => ({ type: "open", target })],
+  ["message", (target, _source, [data, isBinary]): SocketMessageEvent => ({
+    type: "message",
+    target,
+    data: isBinary === true ? data : String(data),
+  })],
+  ["close", (target, { wasClean }, [code, reason]): SocketCloseEvent => ({
+    type: "close",
+    target,
+    code: code as number,
+    reason: String(reason),
+    wasClean,
+  })],
+  ["error", (target, _source, [error]): SocketErrorEvent => ({
+    type: "error",
+    target,
+    error,
+    message: error instanceof Error ? error.message : String(error),
+  })],
+]);
+
+function callListener(given: unknown, target: object, event: SocketEvent): unknown {
+  if (typeof given === "function") return Reflect.apply(given, target, [event]);
+  return (given as { handleEvent(event: SocketEvent): unknown }).handleEvent(event);
+}
+
+/**
+ * Finds a listener of the program among those of the emitter.
+ *
+ * @param listeners Those of the emitter for one event.
+ * @param origin Origin of the listener.
+ * @param given The listener of the program; without it, any.
+ * @returns The listener of the emitter, and that of the program.
+ */
+export function findListener(
+  listeners: readonly KnownListener[],
+  origin: Origin,
+  given?: unknown,
+): { listener: KnownListener; given: unknown } | undefined {
+  for (const listener of listeners) {
+    const found = registrations.get(listener);
+    if (found?.origin !== origin || (given !== undefined && found.given !== given)) continue;
+    return { listener, given: found.given };
+  }
+  return undefined;
+}

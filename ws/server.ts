@@ -1,0 +1,295 @@
+/**
+ * A server in the form of that of npm `ws`, built on the one of this library.
+ *
+ * @module
+ */
+
+import { createServer, STATUS_CODES } from "node:http";
+import { CloseCode, HandlerError, StateError } from "../base/errors.ts";
+import { isError } from "../base/thrown.ts";
+import type { WebSocketConnection } from "../connection/connection.ts";
+import { extendServer, WebSocketServer as Engine } from "../server/server.ts";
+import type { UpgradeStream } from "../server/upgrade_request.ts";
+import { type EmitterClass, emitterClass } from "./emitter.ts";
+import {
+  type HttpListener,
+  type HttpServer,
+  toSettings,
+  type UpgradeRequest,
+  type WebSocketServerOptions,
+} from "./options.ts";
+import { findFault, Upgrade, type UpgradeOwner } from "./upgrade.ts";
+import { viewControl, WebSocket } from "./websocket.ts";
+
+/** Events of a {@linkcode WebSocketServer}, with the arguments of their listeners. */
+export type WebSocketServerEvents = {
+  /** A WebSocket is open. */
+  connection: [socket: WebSocket, request: UpgradeRequest];
+  /** The answer to a handshake: lines may be added. */
+  headers: [lines: string[], request: UpgradeRequest];
+  /** The port is open. */
+  listening: [];
+  /** The HTTP server failed, or a function of the program. */
+  error: [error: Error];
+  /** The server has closed, and all connections have ended. */
+  close: [];
+  /** A handshake is refused: the listener answers on the socket. */
+  wsClientError: [error: Error, socket: UpgradeStream, request: UpgradeRequest];
+};
+
+/** Class of emitters with the events of a {@linkcode WebSocketServer}. */
+export const WebSocketServerEmitter: EmitterClass<WebSocketServerEvents> = emitterClass<WebSocketServerEvents>();
+
+/** Name of the method that `node:events` calls when a listener rejects. */
+const REJECTION = Symbol.for("nodejs.rejection");
+
+/** Takes and closes connections; `closing`: it waits for the end of those that are open. */
+type State = "running" | "closing" | "closed";
+
+/** A server in the form of that of npm `ws`. */
+export class WebSocketServer extends WebSocketServerEmitter {
+  /** The options. */
+  readonly options: Omit<WebSocketServerOptions, "server" | "WebSocket">;
+  /** The open connections, until they have ended; `undefined` with `clientTracking: false`. */
+  readonly clients: Set<WebSocket>;
+  /** Class of the connections. */
+  readonly #class: NonNullable<WebSocketServerOptions["WebSocket"]>;
+  readonly #engine: Engine<Upgrade>;
+  readonly #owner: UpgradeOwner;
+  /** The upgrade that is being handed to the engine. */
+  #upgrade: Upgrade | undefined;
+  #http: HttpServer | undefined;
+  /** `true` if the server of the port is ours. */
+  #ownsHttp = false;
+  #state: State = "running";
+  #removeListeners: () => void = () => {};
+
+  static {
+    Object.defineProperty(this.prototype, REJECTION, {
+      value(this: WebSocketServer, error: unknown, event: string | symbol, view: unknown): void {
+        this.#rejected(error, event, view);
+      },
+    });
+  }
+
+  /**
+   * Makes a server, which listens at once with `port`.
+   *
+   * @param options The options.
+   * @param listening Called when the port is open.
+   * @throws {TypeError} If not exactly one of `port`, `server` and `noServer` is given.
+   * @throws {OptionError} If a setting is out of range.
+   */
+  constructor(options: WebSocketServerOptions = {}, listening?: () => void) {
+    super({ captureRejections: true });
+    const { port, server, noServer, clientTracking = true } = options;
+    const modes = [port !== undefined && port !== null, Boolean(server), noServer === true];
+    if (modes.filter(Boolean).length !== 1) {
+      throw new TypeError('Give exactly one of the options "port", "server" and "noServer"');
+    }
+    // A copy: programs change the options of a server, as graphql-ws does.
+    this.options = { ...options };
+    this.#class = options.WebSocket ?? WebSocket;
+    // As in `ws`, whose types leave `undefined` out too: programs that track nothing do not read it.
+    this.clients = (clientTracking ? new Set() : undefined) as Set<WebSocket>;
+    this.#engine = this.#makeEngine();
+    const isClosing = (): boolean => this.#state !== "running";
+    this.#owner = {
+      options: this.options,
+      get closing() {
+        return isClosing();
+      },
+      shouldHandle: (request) => this.shouldHandle(request),
+      showHeaders: (lines, request) => void this.emit("headers", lines, request),
+    };
+    if (server) this.#http = server;
+    else if (!noServer) this.#http = this.#listen(listening);
+    if (this.#http !== undefined) this.#attach(this.#http);
+  }
+
+  #makeEngine(): Engine<Upgrade> {
+    const engine = new Engine<Upgrade>({
+      ...toSettings(this.options),
+      onConnect: (connection) => void (connection.data = this.#upgrade),
+      onSelectProtocol: (connection) => connection.data.protocol,
+      // The answer has the reason too, as that of `ws`: a client that closes gets its own reason back.
+      onClose: (connection, code, reason) => {
+        void connection.close(code === CloseCode.NoStatusReceived ? undefined : code, reason);
+      },
+      onPing: ({ data }, payload) => viewControl.ping(data.view!, payload),
+      onPong: ({ data }, payload) => viewControl.pong(data.view!, payload),
+      onEnd: (connection, info) => {
+        const view = connection.data.view!;
+        this.clients?.delete(view);
+        viewControl.ended(view, info);
+        this.#closeIfOver();
+      },
+      onError: (error, connection) => this.#failed(error, connection?.data),
+    });
+    extendServer(engine, {
+      allow: (connection) => connection.data.decide(connection),
+      opened: (connection) => this.#opened(connection),
+      textAsBytes: true,
+      receive: (connection, data, frame) => viewControl.message(connection.data.view!, data, frame === undefined),
+    });
+    return engine;
+  }
+
+  #listen(listening: (() => void) | undefined): HttpServer {
+    const { port, host, backlog } = this.options;
+    const http = createServer((_request, response) => {
+      response.writeHead(426, { "content-type": "text/plain" });
+      response.end(STATUS_CODES[426]);
+    });
+    this.#ownsHttp = true;
+    http.listen({ port: port!, ...host && { host }, ...backlog && { backlog } }, listening);
+    return http;
+  }
+
+  #attach(http: HttpServer): void {
+    const listeners = {
+      listening: () => void this.emit("listening"),
+      error: (error: unknown) => void this.emit("error", error),
+      upgrade: (request: UpgradeRequest, socket: UpgradeStream, head: Uint8Array) =>
+        this.handleUpgrade(request, socket, head, (view, request) => void this.emit("connection", view, request)),
+    };
+    for (const [event, listener] of Object.entries(listeners)) http.on(event, listener as HttpListener);
+    this.#removeListeners = () => {
+      for (const [event, listener] of Object.entries(listeners)) http.removeListener(event, listener as HttpListener);
+    };
+  }
+
+  // ---- Upgrades ------------------------------------------------------------------------------------------------
+
+  /** The option `path`. */
+  get path(): string {
+    return this.options.path ?? "";
+  }
+
+  /**
+   * Tells whether the path of a request is that of the option `path`.
+   *
+   * @param request The request.
+   * @returns `false`: it is refused with 400.
+   */
+  shouldHandle(request: UpgradeRequest): boolean {
+    const { path } = this.options;
+    return !path || request.url?.split("?", 1)[0] === path;
+  }
+
+  /**
+   * Opens a WebSocket for a request that an HTTP server has read, or refuses it with an answer on the socket.
+   *
+   * @typeParam Request Type of the request.
+   *
+   * @param request The request.
+   * @param socket Its socket, which belongs to the server from here on.
+   * @param head Bytes that came behind the request.
+   * @param callback Called when the WebSocket is open: before this function returns, unless `verifyClient` answers
+   * later.
+   * @throws {OptionError} If an argument is of another type, or the socket was handed over before.
+   */
+  handleUpgrade<Request extends UpgradeRequest>(
+    request: Request,
+    socket: UpgradeStream,
+    head: Uint8Array,
+    callback: (socket: WebSocket, request: Request) => void,
+  ): void {
+    if (this.#tellsClientError(request, socket)) return;
+    this.#upgrade = new Upgrade(this.#owner, request, (view) => callback(view, request));
+    try {
+      this.#engine.handleUpgrade(request, socket, head);
+    } finally {
+      this.#upgrade = undefined;
+    }
+  }
+
+  /** Gives the socket of a handshake that is not valid to the listeners of `wsClientError`, if there are any. */
+  #tellsClientError(request: UpgradeRequest, socket: UpgradeStream): boolean {
+    if (this.listenerCount("wsClientError") === 0) return false;
+    const fault = findFault(request, this.#engine);
+    if (fault === undefined) return false;
+    // As ws does: a socket of which nobody takes the errors would end the program.
+    if ("on" in socket) socket.on("error", () => void socket.destroy());
+    this.emit("wsClientError", fault, socket, request);
+    return true;
+  }
+
+  #opened(connection: WebSocketConnection<Upgrade>): void {
+    const { callback } = connection.data;
+    const view = connection.data.view = new this.#class(null, undefined, this.options);
+    viewControl.attach(view, connection);
+    this.clients?.add(view);
+    try {
+      callback(view);
+    } catch (error) {
+      viewControl.threw(view, "on connection", error);
+    }
+  }
+
+  #failed(error: unknown, upgrade: Upgrade | undefined): void {
+    if (upgrade?.view !== undefined) return viewControl.failed(upgrade.view, error);
+    // Refused handshakes are the peers' own faults, and come in floods.
+    if (isError(error, HandlerError)) this.#report(upgrade ? new HandlerError(upgrade.asked, error.cause) : error);
+  }
+
+  #report(error: HandlerError): void {
+    if (this.listenerCount("error") > 0) this.emit("error", error);
+    else console.error(error);
+  }
+
+  #rejected(error: unknown, event: string | symbol, view: unknown): void {
+    if (event === "connection" && view instanceof WebSocket) return viewControl.threw(view, "on connection", error);
+    const failure = new HandlerError(`on ${String(event)}`, error);
+    if (event === "error") console.error(failure);
+    else this.#report(failure);
+  }
+
+  // ---- Life ----------------------------------------------------------------------------------------------------
+
+  /**
+   * Address and port of the HTTP server; a text for a Unix socket, `null` if it does not listen.
+   *
+   * @returns The address.
+   * @throws {StateError} With `noServer`.
+   */
+  address(): { address: string; family: string; port: number } | string | null {
+    if (this.options.noServer) {
+      throw new StateError("ERR_UNSUPPORTED", 'The server has no address: it was made with "noServer"');
+    }
+    return this.#http?.address() ?? null;
+  }
+
+  /**
+   * Takes no new connections. The event `close` comes when the open ones have ended, which are not closed: end those of
+   * `clients`. The HTTP server of the option `server` goes on.
+   *
+   * @param callback Called with the event `close`; with an error if the server was closed before.
+   */
+  close(callback?: (error?: Error) => void): void {
+    if (this.#state === "closed") {
+      if (callback) this.once("close", () => callback(new StateError("ERR_NOT_OPEN", "The server is not running")));
+      queueMicrotask(() => this.emit("close"));
+      return;
+    }
+    if (callback) this.once("close", () => callback());
+    if (this.#state === "closing") return;
+    this.#state = "closing";
+    const http = this.#http;
+    this.#http = undefined;
+    this.#removeListeners();
+    if (this.#ownsHttp) (http as HttpServer & { close(done: () => void): void }).close(() => this.#closed());
+    else queueMicrotask(() => this.#closeIfOver());
+  }
+
+  #closeIfOver(): void {
+    if (this.#state !== "closing" || this.#ownsHttp || (this.clients?.size ?? 0) > 0) return;
+    queueMicrotask(() => this.#closed());
+  }
+
+  #closed(): void {
+    if (this.#state === "closed") return;
+    this.#state = "closed";
+    this.emit("close");
+  }
+}
