@@ -20,5 +20,6 @@ export { default } from "./ws/module.ts";
 export type { WebSocketClass } from "./ws/module.ts";
 export { WebSocketServer } from "./ws/server.ts";
 export type { WebSocketServerEvents } from "./ws/server.ts";
+export { createWebSocketStream } from "./ws/stream.ts";
 export { WebSocket } from "./ws/websocket.ts";
 export type { SendCallback, WebSocketEvents } from "./ws/websocket.ts";

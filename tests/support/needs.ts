@@ -44,6 +44,10 @@ export type NeedName =
   | "npm:terser and others"
   | "npm:vite and others"
   | "npm:frameworks"
+  | "npm:socket.io@4.8.4"
+  | "npm:aedes@1.2.0"
+  | "npm:@microsoft/signalr@10.0.11"
+  | "npm:rpc-websockets@10.0.1"
   | "deno bundle";
 
 interface Need {
@@ -148,6 +152,8 @@ const CURRENT_BUNDLERS = [
   "@rollup/plugin-node-resolve@16.0.3",
 ];
 const FRAMEWORKS = ["express@5.3.0", "hono@4.13.19", "@hono/node-server@2.1.9"];
+/** Version of `ws` that can host them instead of ours: see `hosted.ts`. */
+const WS = "ws@8.23.0";
 const FROM_NPM = "fetched by the tests when registry.npmjs.org can be reached";
 
 const NEEDS: Readonly<Record<NeedName, Need>> = {
@@ -207,12 +213,33 @@ const NEEDS: Readonly<Record<NeedName, Need>> = {
   },
   "npm:vite and others": { install: FROM_NPM, find: () => addPackages("npm:bundlers-8.4.0", CURRENT_BUNDLERS) },
   "npm:frameworks": { install: FROM_NPM, find: findFrameworks },
+  "npm:socket.io@4.8.4": {
+    install: FROM_NPM,
+    find: () => addPackages("npm:socket.io-4.8.4", ["socket.io@4.8.4", "socket.io-client@4.8.4", WS]),
+  },
+  "npm:aedes@1.2.0": {
+    install: FROM_NPM,
+    find: findAedes,
+  },
+  "npm:@microsoft/signalr@10.0.11": {
+    install: FROM_NPM,
+    find: () => addPackages("npm:signalr-10.0.11", ["@microsoft/signalr@10.0.11", WS]),
+  },
+  "npm:rpc-websockets@10.0.1": {
+    install: FROM_NPM,
+    find: () => addPackages("npm:rpc-websockets-10.0.1", ["rpc-websockets@10.0.1", WS]),
+  },
   "deno bundle": { install: FROM_NPM, find: (runtime) => runtime === "Deno" ? findBundler() : [] },
 };
 
 function findFrameworks(runtime: Runtime): Found {
   const folder = addPackages("npm:frameworks-5.3.0-4.13.19-2.1.9", FRAMEWORKS);
   return runtime === "Bun" || cacheForDeno("npm:express@5.3.0") !== undefined ? folder : undefined;
+}
+
+function findAedes(runtime: Runtime): Found {
+  const folder = addPackages("npm:aedes-1.2.0", ["aedes@1.2.0", "mqtt@5.16.0", WS]);
+  return runtime === "Bun" || cacheForDeno("npm:aedes@1.2.0") !== undefined ? folder : undefined;
 }
 
 export const NEED_NAMES: readonly NeedName[] = Object.keys(NEEDS) as NeedName[];
