@@ -44,6 +44,11 @@ export type NeedName =
   | "npm:terser and others"
   | "npm:vite and others"
   | "npm:frameworks"
+  | "npm:graphql-ws@6.4.2"
+  | "npm:@trpc/server@11.25.2"
+  | "npm:sharedb@7.0.0"
+  | "npm:y-websocket@3.1.0"
+  | "npm:@hocuspocus/server@3.4.4"
   | "deno bundle";
 
 interface Need {
@@ -148,6 +153,10 @@ const CURRENT_BUNDLERS = [
   "@rollup/plugin-node-resolve@16.0.3",
 ];
 const FRAMEWORKS = ["express@5.3.0", "hono@4.13.19", "@hono/node-server@2.1.9"];
+const SHAREDB = ["@teamwork/websocket-json-stream@2.0.0", "reconnecting-websocket@4.4.0"];
+const YJS = ["yjs@13.6.33", "y-protocols@1.0.7"];
+/** Version of `ws` that can host others instead of ours: see `hosted.ts`. */
+const WS = "ws@8.23.0";
 const FROM_NPM = "fetched by the tests when registry.npmjs.org can be reached";
 
 const NEEDS: Readonly<Record<NeedName, Need>> = {
@@ -207,6 +216,28 @@ const NEEDS: Readonly<Record<NeedName, Need>> = {
   },
   "npm:vite and others": { install: FROM_NPM, find: () => addPackages("npm:bundlers-8.4.0", CURRENT_BUNDLERS) },
   "npm:frameworks": { install: FROM_NPM, find: findFrameworks },
+  "npm:graphql-ws@6.4.2": {
+    install: FROM_NPM,
+    find: () => addPackages("npm:graphql-ws-6.4.2", ["graphql-ws@6.4.2", "graphql@16.15.0", WS]),
+  },
+  "npm:@trpc/server@11.25.2": {
+    install: FROM_NPM,
+    find: () =>
+      addPackages("npm:trpc-11.25.2", ["@trpc/server@11.25.2", "@trpc/client@11.25.2", "typescript@5.9.3", WS]),
+  },
+  "npm:sharedb@7.0.0": {
+    install: FROM_NPM,
+    find: () => addPackages("npm:sharedb-7.0.0", ["sharedb@7.0.0", ...SHAREDB, WS]),
+  },
+  "npm:y-websocket@3.1.0": {
+    install: FROM_NPM,
+    find: () => addPackages("npm:y-websocket-3.1.0", ["y-websocket@3.1.0", "@y/websocket-server@0.1.1", ...YJS, WS]),
+  },
+  "npm:@hocuspocus/server@3.4.4": {
+    install: FROM_NPM,
+    find: () =>
+      addPackages("npm:hocuspocus-3.4.4", ["@hocuspocus/server@3.4.4", "@hocuspocus/provider@3.4.4", ...YJS, WS]),
+  },
   "deno bundle": { install: FROM_NPM, find: (runtime) => runtime === "Deno" ? findBundler() : [] },
 };
 
