@@ -48,6 +48,11 @@ export type NeedName =
   | "npm:aedes@1.2.0"
   | "npm:@microsoft/signalr@10.0.11"
   | "npm:rpc-websockets@10.0.1"
+  | "npm:graphql-ws@6.4.2"
+  | "npm:@trpc/server@11.25.2"
+  | "npm:sharedb@7.0.0"
+  | "npm:y-websocket@3.1.0"
+  | "npm:@hocuspocus/server@3.4.4"
   | "deno bundle";
 
 interface Need {
@@ -152,7 +157,9 @@ const CURRENT_BUNDLERS = [
   "@rollup/plugin-node-resolve@16.0.3",
 ];
 const FRAMEWORKS = ["express@5.3.0", "hono@4.13.19", "@hono/node-server@2.1.9"];
-/** Version of `ws` that can host them instead of ours: see `hosted.ts`. */
+const SHAREDB = ["@teamwork/websocket-json-stream@2.0.0", "reconnecting-websocket@4.4.0"];
+const YJS = ["yjs@13.6.33", "y-protocols@1.0.7"];
+/** Version of `ws` that can host others instead of ours: see `hosted.ts`. */
 const WS = "ws@8.23.0";
 const FROM_NPM = "fetched by the tests when registry.npmjs.org can be reached";
 
@@ -228,6 +235,28 @@ const NEEDS: Readonly<Record<NeedName, Need>> = {
   "npm:rpc-websockets@10.0.1": {
     install: FROM_NPM,
     find: () => addPackages("npm:rpc-websockets-10.0.1", ["rpc-websockets@10.0.1", WS]),
+  },
+  "npm:graphql-ws@6.4.2": {
+    install: FROM_NPM,
+    find: () => addPackages("npm:graphql-ws-6.4.2", ["graphql-ws@6.4.2", "graphql@16.15.0", WS]),
+  },
+  "npm:@trpc/server@11.25.2": {
+    install: FROM_NPM,
+    find: () =>
+      addPackages("npm:trpc-11.25.2", ["@trpc/server@11.25.2", "@trpc/client@11.25.2", "typescript@5.9.3", WS]),
+  },
+  "npm:sharedb@7.0.0": {
+    install: FROM_NPM,
+    find: () => addPackages("npm:sharedb-7.0.0", ["sharedb@7.0.0", ...SHAREDB, WS]),
+  },
+  "npm:y-websocket@3.1.0": {
+    install: FROM_NPM,
+    find: () => addPackages("npm:y-websocket-3.1.0", ["y-websocket@3.1.0", "@y/websocket-server@0.1.1", ...YJS, WS]),
+  },
+  "npm:@hocuspocus/server@3.4.4": {
+    install: FROM_NPM,
+    find: () =>
+      addPackages("npm:hocuspocus-3.4.4", ["@hocuspocus/server@3.4.4", "@hocuspocus/provider@3.4.4", ...YJS, WS]),
   },
   "deno bundle": { install: FROM_NPM, find: (runtime) => runtime === "Deno" ? findBundler() : [] },
 };
