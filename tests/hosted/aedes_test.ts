@@ -10,18 +10,15 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { it } from "@std/testing/bdd";
 import { createServer } from "node:http";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
 import { FaultProxy } from "../support/fault_proxy.ts";
 import { closeServer, listen, loadHost, nextEvent } from "../support/hosted.ts";
-import { runtime } from "../support/needs.ts";
 import { describePeer } from "../support/peers.ts";
 import { Random, until } from "../support/support.ts";
 
 describePeer("aedes", "npm:aedes@1.2.0", ([folder]) => {
   const { load, host } = loadHost(folder!);
-
-  /** Imports the broker, a module of ECMAScript: Deno does so outside of the project by its specifier only. */
-  const importAedes = (): Promise<any> =>
-    runtime === "Deno" ? import("npm:aedes@1.2.0" as string) : Promise.resolve(load("aedes"));
 
   /** A broker on a server, and clients of it. */
   class Rig {
@@ -33,7 +30,7 @@ describePeer("aedes", "npm:aedes@1.2.0", ([folder]) => {
     }
 
     static async start(options: object = {}, brokerOptions: object = {}): Promise<Rig> {
-      const { Aedes } = await importAedes();
+      const { Aedes } = await import(pathToFileURL(join(folder!, "aedes.mjs")).href);
       const broker = await Aedes.createBroker(brokerOptions);
       const http = createServer();
       const server = new host.WebSocketServer({

@@ -102,8 +102,8 @@ function addForBun(specifier: string): Found {
   return addPackages(specifier, [specifier.slice("npm:".length)]);
 }
 
-/** Puts packages into a folder of that name. */
-function addPackages(name: string, packages: readonly string[]): Found {
+/** Puts packages into a folder of that name, and runs a command of Bun there. */
+function addPackages(name: string, packages: readonly string[], command: readonly string[] = ["--version"]): Found {
   const bun = find("Bun");
   const folder = join(tmpdir(), `tackline-${name.replace(/[:@]/g, "-")}`);
   if (bun === undefined) return undefined;
@@ -111,7 +111,8 @@ function addPackages(name: string, packages: readonly string[]): Found {
     // Renamed when it is complete: another process may do the same meanwhile.
     const own = mkdtempSync(`${folder}-`);
     writeFileSync(join(own, "package.json"), "{}");
-    if (check([...bun, "add", ...packages], own) !== undefined) rename(own, folder);
+    const isAdded = check([...bun, "add", ...packages], own) !== undefined;
+    if (isAdded && check([...bun, ...command], own) !== undefined) rename(own, folder);
     rmSync(own, { recursive: true, force: true });
   }
   return existsSync(folder) ? [folder] : undefined;
@@ -159,6 +160,11 @@ const CURRENT_BUNDLERS = [
 const FRAMEWORKS = ["express@5.3.0", "hono@4.13.19", "@hono/node-server@2.1.9"];
 const SHAREDB = ["@teamwork/websocket-json-stream@2.0.0", "reconnecting-websocket@4.4.0"];
 const YJS = ["yjs@13.6.33", "y-protocols@1.0.7"];
+/**
+ * Makes one file of aedes, which consists of modules of ECMAScript: outside of the project Deno does not find what they
+ * import, and its specifier with `npm:` would bring other types of Node into `deno check`, by `deno.lock`.
+ */
+const BUNDLE_AEDES = ["build", "node_modules/aedes/aedes.js", "--target=node", "--outfile=aedes.mjs"];
 /** Version of `ws` that can host others instead of ours: see `hosted.ts`. */
 const WS = "ws@8.23.0";
 const FROM_NPM = "fetched by the tests when registry.npmjs.org can be reached";
@@ -226,7 +232,7 @@ const NEEDS: Readonly<Record<NeedName, Need>> = {
   },
   "npm:aedes@1.2.0": {
     install: FROM_NPM,
-    find: findAedes,
+    find: () => addPackages("npm:aedes-1.2.0-bundled", ["aedes@1.2.0", "mqtt@5.16.0", WS], BUNDLE_AEDES),
   },
   "npm:@microsoft/signalr@10.0.11": {
     install: FROM_NPM,
@@ -264,11 +270,6 @@ const NEEDS: Readonly<Record<NeedName, Need>> = {
 function findFrameworks(runtime: Runtime): Found {
   const folder = addPackages("npm:frameworks-5.3.0-4.13.19-2.1.9", FRAMEWORKS);
   return runtime === "Bun" || cacheForDeno("npm:express@5.3.0") !== undefined ? folder : undefined;
-}
-
-function findAedes(runtime: Runtime): Found {
-  const folder = addPackages("npm:aedes-1.2.0", ["aedes@1.2.0", "mqtt@5.16.0", WS]);
-  return runtime === "Bun" || cacheForDeno("npm:aedes@1.2.0") !== undefined ? folder : undefined;
 }
 
 export const NEED_NAMES: readonly NeedName[] = Object.keys(NEEDS) as NeedName[];
