@@ -228,7 +228,7 @@ export interface WebSocketServerOptions<Data = unknown> extends ConnectionOption
   /**
    * Origins whose pages may open a WebSocket, such as `"https://example.com"`; empty: all. Pages of others get 403.
    * Compared exactly. Set it wherever cookies identify a user, or any page can use them (cross-site WebSocket
-   * hijacking). Clients without `Origin`, as most programs are, are let in; those that send one need theirs in the list.
+   * hijacking). Programs that send no `Origin` are let in; those that send one need theirs in the list.
    * @default {[]}
    */
   origins?: readonly string[] | undefined;
