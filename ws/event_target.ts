@@ -1,11 +1,11 @@
 /**
- * Events in the form of the browser's, for `addEventListener` and properties such as `onmessage`, on top of listeners of
- * `node:events`.
+ * Events in the form of the browser's, for `addEventListener` and properties such as `onmessage`, on top of listeners
+ * of `node:events`.
  *
  * @module
  */
 
-import type { AnyListener } from "./emitter.ts";
+import type { KnownListener } from "./emitter.ts";
 
 /** Names of the events that have this form. */
 export type SocketEventName = "open" | "message" | "close" | "error";
@@ -72,7 +72,7 @@ interface Registration {
 }
 
 /** The functions that were given to the emitter, and what the program gave. */
-const registrations = new WeakMap<AnyListener, Registration>();
+const registrations = new WeakMap<KnownListener, Registration>();
 
 /**
  * Makes the listener for the emitter.
@@ -90,7 +90,7 @@ export function wrapListener(
   origin: Origin,
   target: object,
   source: EventSource,
-): AnyListener | undefined {
+): KnownListener | undefined {
   const makeEvent = EVENT_MAKERS.get(type);
   if (makeEvent === undefined) return undefined;
   const listener = (...args: unknown[]): unknown => callListener(given, target, makeEvent(target, source, args));
@@ -136,10 +136,10 @@ function callListener(given: unknown, target: object, event: SocketEvent): unkno
  * @returns The listener of the emitter, and that of the program.
  */
 export function findListener(
-  listeners: readonly AnyListener[],
+  listeners: readonly KnownListener[],
   origin: Origin,
   given?: unknown,
-): { listener: AnyListener; given: unknown } | undefined {
+): { listener: KnownListener; given: unknown } | undefined {
   for (const listener of listeners) {
     const found = registrations.get(listener);
     if (found?.origin !== origin || (given !== undefined && found.given !== given)) continue;

@@ -53,22 +53,17 @@ export type VerifyAnswer = (
   verified: boolean,
   code?: number,
   message?: string,
-  headers?: Readonly<Record<string, string | number | readonly string[]>>,
+  headers?: Readonly<Record<string, string | number | string[]>>,
 ) => void;
 
-/** Decides whether to open a WebSocket: by its result, or with two parameters by calling the second. */
-export type VerifyClient =
-  | ((info: VerifyInfo) => boolean | Promise<boolean>)
-  | ((info: VerifyInfo, answer: VerifyAnswer) => void);
+/**
+ * Decides whether to open a WebSocket. A function with one parameter returns a boolean or a promise of one; a function
+ * with two calls the second, now or later.
+ */
+export type VerifyClient = (info: VerifyInfo, answer: VerifyAnswer) => boolean | void | Promise<boolean | void>;
 
 /** Options of compression: those of `ws` that this library has too, and `zlibDeflateOptions`. */
-export interface PerMessageDeflateOptions extends
-  Pick<
-    CompressionOptions,
-    "serverNoContextTakeover" | "clientNoContextTakeover" | "serverMaxWindowBits" | "threshold"
-  > {
-  /** The client's window is at most 2^n bytes, 8 to 15. */
-  clientMaxWindowBits?: number | boolean | undefined;
+export interface PerMessageDeflateOptions extends Omit<CompressionOptions, "level" | "memoryLevel"> {
   /** Options of zlib, of which level and memory count. */
   zlibDeflateOptions?: { level?: number | undefined; memLevel?: number | undefined } | undefined;
   /** Ignored. */
@@ -163,7 +158,7 @@ export function toSettings(options: WebSocketServerOptions): EngineOptions {
     maxFragments,
     compression: toCompression(options.perMessageDeflate),
     ...settings,
-    options: { ...settings?.options, manualPong: !autoPong },
+    options: { ...settings?.options, manualPong: !autoPong, manualClose: true },
   };
 }
 
@@ -175,9 +170,9 @@ export function toSettings(options: WebSocketServerOptions): EngineOptions {
  */
 export function toCompression(given: WebSocketServerOptions["perMessageDeflate"]): boolean | CompressionOptions {
   if (typeof given !== "object" || given === null) return given === true;
-  const { threshold, serverNoContextTakeover, clientNoContextTakeover, serverMaxWindowBits } = given;
+  const { threshold, serverNoContextTakeover, clientNoContextTakeover, serverMaxWindowBits, clientMaxWindowBits } =
+    given;
   const { level, memLevel } = given.zlibDeflateOptions ?? {};
-  const clientMaxWindowBits = typeof given.clientMaxWindowBits === "number" ? given.clientMaxWindowBits : undefined;
   return {
     threshold,
     level,
