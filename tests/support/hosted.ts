@@ -7,7 +7,7 @@
 
 import type { Server } from "node:http";
 import { createRequire } from "node:module";
-import type { AddressInfo, Server as SocketServer, Socket } from "node:net";
+import type { AddressInfo, Server as SocketServer } from "node:net";
 import { join } from "node:path";
 import process from "node:process";
 import * as ours from "../../ws.ts";
