@@ -172,8 +172,8 @@ describePeer("graphql-ws", "npm:graphql-ws@6.4.2", ([folder]) => {
 
     async [Symbol.asyncDispose](): Promise<void> {
       for (const client of this.clients) await client.dispose();
-      await this.tracked[Symbol.asyncDispose]();
       await this.#proxy?.close();
+      await this.tracked[Symbol.asyncDispose]();
       await this.dispose();
       await closeServer(this.http);
       assertEquals(this.wss.clients.size, 0);

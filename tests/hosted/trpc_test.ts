@@ -166,8 +166,8 @@ describePeer("tRPC", "npm:@trpc/server@11.25.2", ([folder]) => {
 
     async [Symbol.asyncDispose](): Promise<void> {
       await Promise.all(this.clients.map((client) => client.close()));
-      await this.tracked[Symbol.asyncDispose]();
       await this.#proxy?.close();
+      await this.tracked[Symbol.asyncDispose]();
       await this.close();
       await closeServer(this.http);
       assertEquals(this.wss.clients.size, 0);

@@ -71,8 +71,8 @@ describePeer("y-websocket", "npm:y-websocket@3.1.0", ([folder]) => {
         provider.destroy();
         provider.doc.destroy();
       }
-      await this.tracked[Symbol.asyncDispose]();
       await this.#proxy?.close();
+      await this.tracked[Symbol.asyncDispose]();
       await this.close();
       await closeServer(this.http);
       assertEquals(this.wss.clients.size, 0);
