@@ -5,7 +5,7 @@
 
 // deno-lint-ignore-file no-explicit-any -- packages whose types are not here
 
-import { assert, assertEquals } from "@std/assert";
+import { assertEquals } from "@std/assert";
 import { it } from "@std/testing/bdd";
 import { createServer } from "node:http";
 import { FaultProxy } from "../support/fault_proxy.ts";
