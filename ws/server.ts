@@ -209,7 +209,7 @@ export class WebSocketServer extends WebSocketServerEmitter {
     if (this.listenerCount("wsClientError") === 0) return false;
     const fault = findFault(request, this.#engine);
     if (fault === undefined) return false;
-    // As ws does: a socket of which nobody takes the errors would end the program.
+    // As `ws` does: an error of a socket without a listener for it would end the program.
     if ("on" in socket) socket.on("error", () => void socket.destroy());
     this.emit("wsClientError", fault, socket, request);
     return true;

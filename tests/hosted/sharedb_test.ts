@@ -5,7 +5,7 @@
 
 // deno-lint-ignore-file no-explicit-any -- packages whose types are not here
 
-import { assert, assertEquals } from "@std/assert";
+import { assertEquals } from "@std/assert";
 import { it } from "@std/testing/bdd";
 import { createServer } from "node:http";
 import { FaultProxy } from "../support/fault_proxy.ts";
@@ -90,8 +90,8 @@ describePeer("ShareDB", "npm:sharedb@7.0.0", ([folder]) => {
 
     async [Symbol.asyncDispose](): Promise<void> {
       for (const connection of this.clients) connection.close();
-      await this.tracked[Symbol.asyncDispose]();
       await this.#proxy?.close();
+      await this.tracked[Symbol.asyncDispose]();
       await this.close();
       await closeServer(this.http);
       await until(() => this.backend.agentsCount === 0, "the end of all agents");
@@ -237,7 +237,7 @@ describePeer("ShareDB", "npm:sharedb@7.0.0", ([folder]) => {
     assertEquals(await rig.tracked.ended(), { code: 1011, reason: "stream error" });
     const orderly = await open();
     orderly.close(1000, "done");
-    assertEquals((await rig.tracked.ended()).code, 1000);
+    assertEquals(await rig.tracked.ended(), { code: 1000, reason: "done" });
     await open();
     rig.sockets.at(-1).terminate();
     assertEquals(await rig.tracked.ended(), { code: 1006, reason: "" });
