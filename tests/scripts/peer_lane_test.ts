@@ -16,9 +16,10 @@ import { describeRefusal, Unexpected } from "../../scripts/peer_lane/outcome.ts"
 import { type CaseName, CASES, DEFLATE_CASES, inCases, type Peer } from "../../scripts/peer_lane/peer.ts";
 import { type CaseSession, outcomeOf, PLAYS } from "../../scripts/peer_lane/play.ts";
 import { listensOn, Program } from "../../scripts/peer_lane/program.ts";
-import { Session } from "../../scripts/peer_lane/session.ts";
+import { type Playable, Session } from "../../scripts/peer_lane/session.ts";
 import { sideOf } from "../../scripts/peer_lane/sides.ts";
 import { HandshakeError } from "../../base/errors.ts";
+import { Opcode } from "../../protocol/frame_header.ts";
 import { encode, FakeClock, pipe, turns, until } from "../support/support.ts";
 
 /** Behaviour of a peer that does everything right: it echoes, and closes when it is told to. */
@@ -97,7 +98,7 @@ describe("a case", () => {
     };
     assertEquals(await play("binary", bytes), "wrong bytes");
     const short: WebSocketServerOptions = {
-      onBinaryDataReceived: (connection, bytes) => void connection.send(bytes.subarray(1)),
+      onBinaryDataReceived: (connection, bytes) => void connection.send(bytes.subarray(0, -1)),
     };
     assertEquals(await play("1 MiB", short), "wrong bytes (binary)");
     const typed: WebSocketServerOptions = {
@@ -116,6 +117,29 @@ describe("a case", () => {
     const clock = new FakeClock();
     const silent: WebSocketServerOptions = { onMessageReceived: () => void setTimeout(() => clock.advance(10_000), 0) };
     assertEquals(await play("text", silent, { clock }), "no answer");
+  });
+
+  it("sees an empty message that is not answered", async () => {
+    const clock = new FakeClock();
+    const skips: WebSocketServerOptions = {
+      onMessageReceived(connection, text) {
+        if (text === "") setTimeout(() => clock.advance(10_000), 0);
+        else connection.send(text);
+      },
+      onBinaryDataReceived(connection, bytes) {
+        if (bytes.length === 0) setTimeout(() => clock.advance(10_000), 0);
+        else connection.send(bytes);
+      },
+    };
+    assertEquals(await play("text", skips, { clock }), "no answer (empty)");
+    assertEquals(await play("binary", skips, { clock }), "no answer (empty)");
+  });
+
+  it("names the rule that a peer breaks", async () => {
+    const broken: WebSocketServerOptions = {
+      onMessageReceived: (connection) => void connection.sendFrame(Opcode.Text, Uint8Array.of(0xff), true),
+    };
+    assertEquals(await play("text", broken), "broke a rule: ERR_INVALID_UTF8");
   });
 
   it("sees a ping that is not answered", async () => {
@@ -174,6 +198,20 @@ describe("a case", () => {
   it("sees compression that is not agreed on, agreed on otherwise, and not used", async () => {
     assertEquals(await play("deflate", { compression: false }), "not agreed");
     assertEquals(await play("deflate", { compression: { threshold: 2 ** 26 } }), "not compressed");
+    const agreed = (name: CaseName): Promise<string> => {
+      const connection = { extensions: [{ name: "permessage-deflate", parameters: [] }] } as unknown as Playable;
+      const facts = {
+        peer: "server" as const,
+        failure: () => undefined,
+        inflated: () => 0,
+        printed: () => Promise.resolve(""),
+      };
+      using deadline = new Deadline(1, new FakeClock());
+      const [session] = PLAYS[name].sessions;
+      return outcomeOf({ ...session!, name: "first" }, new Session(connection, facts, deadline));
+    };
+    assertEquals(await agreed("deflate 9 bits"), "agreed 15 bits (first)");
+    assertEquals(await agreed("deflate no takeover"), "agreed takeover (first)");
   });
 });
 
