@@ -327,7 +327,7 @@ describe("versions", () => {
 
   it("are a change if they are others", () => {
     assertEquals(versionChange(PEER, "echoer 1.2 (C)"), undefined);
-    assertEquals(versionChange(PEER, "echoer 1.3"), 'echoer: version "echoer 1.3" instead of "1.2"');
+    assertEquals(versionChange(PEER, "echoer\n1.3"), 'echoer: version "echoer 1.3" instead of "1.2"');
   });
 });
 
