@@ -6,7 +6,7 @@
  *   deno task test:peers ws aiohttp                   some peers, by name
  *   deno task test:peers --runtime bun --role server  our client on Bun alone, with the servers of peers
  *   deno task test:peers ws --case "20 MiB"           some cases
- *   deno task test:peers ws --verbose                 with durations, and what programs wrote in cases that are not "ok"
+ *   deno task test:peers ws --verbose                 with durations, and what its programs wrote
  *   deno task test:peers --markdown FILE              writes the matrix as Markdown too
  *
  * Packages of Debian and npm are installed: those of Debian by root only. Exits with 1 after a change, and with 2 if a
@@ -87,7 +87,7 @@ async function drive(peer: Peer, folder: string, runtime: Runtime, { roles, case
 
 /** The path with the folders of Deno and Bun, which programs of peers call by name. */
 function pathWithRuntimes(): string {
-  const folders = wanted.runtimes.flatMap((runtime) => find(runtime) ?? []).map((path) => dirname(path));
+  const folders = (["Deno", "Bun"] as const).flatMap((runtime) => find(runtime) ?? []).map((path) => dirname(path));
   return [...new Set(folders), process.env.PATH ?? ""].join(delimiter);
 }
 

@@ -51,7 +51,8 @@ export function exitStatus(changes: number, missing: number, allowMissing: boole
  * @returns A line if it does not contain the one of the peer's file.
  */
 export function versionChange({ name, version }: Peer, printed: string): string | undefined {
-  return containsVersion(printed, version) ? undefined : `${name}: version "${printed}" instead of "${version}"`;
+  if (containsVersion(printed, version)) return undefined;
+  return `${name}: version "${printed.replaceAll("\n", " ")}" instead of "${version}"`;
 }
 
 /** Finds a version as a whole: `1.2` is in `v1.2-3`, but not in `1.20` or `1.2.3`. */
