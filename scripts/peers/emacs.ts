@@ -1,4 +1,4 @@
-import type { Difference, Peer, PeerProgram } from "../peer_lane/peer.ts";
+import { DEFLATE_CASES, type Difference, inCases, type Peer, type PeerProgram } from "../peer_lane/peer.ts";
 
 /** The program of both roles, which differ in the last line. The library gives single frames: they are put together here. */
 const PROGRAM = String.raw`
@@ -45,7 +45,7 @@ const PROGRAM = String.raw`
 `;
 
 const FINDING = "elpa_websocket_close.sh";
-const NO_COMPRESSION: Difference = { seen: "not agreed", because: "the library has no compression" };
+const NO_COMPRESSION = inCases(DEFLATE_CASES, { seen: "not agreed", because: "the library has no compression" });
 const NOT_ANSWERED: Difference = { seen: "no close frame", because: "it answers no close frame", finding: FINDING };
 const NO_MASK: Difference = { seen: "closed 1006", because: "a client's close frame is not masked", finding: FINDING };
 const NO_CODE: Difference = { seen: "closed 1005", because: "the library refuses to send a code" };
@@ -57,9 +57,7 @@ const DIFFERS: PeerProgram["differs"] = {
   "close 3000": NOT_ANSWERED,
   "close 4999": NOT_ANSWERED,
   "close empty": NOT_ANSWERED,
-  "deflate": NO_COMPRESSION,
-  "deflate no takeover": NO_COMPRESSION,
-  "deflate 9 bits": NO_COMPRESSION,
+  ...NO_COMPRESSION,
 };
 
 const COMMAND = ["emacs", "--batch", "--eval", "(package-initialize)", "--load", "peer.el", "--eval"];
