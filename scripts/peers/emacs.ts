@@ -1,6 +1,6 @@
 import { DEFLATE_CASES, type Difference, inCases, type Peer, type PeerProgram } from "../peer_lane/peer.ts";
 
-/** The program of both roles, which differ in the last line. The library gives single frames: they are put together here. */
+/** The program of both roles. The library gives single frames: they are put together here. */
 const PROGRAM = String.raw`
 (require 'websocket)
 (setq gnutls-verify-error t)
