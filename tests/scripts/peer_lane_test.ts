@@ -19,6 +19,7 @@ import { listensOn, Program } from "../../scripts/peer_lane/program.ts";
 import { Session } from "../../scripts/peer_lane/session.ts";
 import { sideOf } from "../../scripts/peer_lane/sides.ts";
 import { HandshakeError } from "../../base/errors.ts";
+import { Opcode } from "../../protocol/frame_header.ts";
 import { encode, FakeClock, pipe, turns, until } from "../support/support.ts";
 
 /** Behaviour of a peer that does everything right: it echoes, and closes when it is told to. */
@@ -97,7 +98,7 @@ describe("a case", () => {
     };
     assertEquals(await play("binary", bytes), "wrong bytes");
     const short: WebSocketServerOptions = {
-      onBinaryDataReceived: (connection, bytes) => void connection.send(bytes.subarray(1)),
+      onBinaryDataReceived: (connection, bytes) => void connection.send(bytes.subarray(0, -1)),
     };
     assertEquals(await play("1 MiB", short), "wrong bytes (binary)");
     const typed: WebSocketServerOptions = {
@@ -116,6 +117,29 @@ describe("a case", () => {
     const clock = new FakeClock();
     const silent: WebSocketServerOptions = { onMessageReceived: () => void setTimeout(() => clock.advance(10_000), 0) };
     assertEquals(await play("text", silent, { clock }), "no answer");
+  });
+
+  it("sees an empty message that is not answered", async () => {
+    const clock = new FakeClock();
+    const skips: WebSocketServerOptions = {
+      onMessageReceived(connection, text) {
+        if (text === "") setTimeout(() => clock.advance(10_000), 0);
+        else connection.send(text);
+      },
+      onBinaryDataReceived(connection, bytes) {
+        if (bytes.length === 0) setTimeout(() => clock.advance(10_000), 0);
+        else connection.send(bytes);
+      },
+    };
+    assertEquals(await play("text", skips, { clock }), "no answer (empty)");
+    assertEquals(await play("binary", skips, { clock }), "no answer (empty)");
+  });
+
+  it("names the rule that a peer breaks", async () => {
+    const broken: WebSocketServerOptions = {
+      onMessageReceived: (connection) => void connection.sendFrame(Opcode.Text, Uint8Array.of(0xff), true),
+    };
+    assertEquals(await play("text", broken), "broke a rule: ERR_INVALID_UTF8");
   });
 
   it("sees a ping that is not answered", async () => {
@@ -171,9 +195,20 @@ describe("a case", () => {
     assertEquals(await play("its close 4999", {}, { printed: undefined }), "printed nothing");
   });
 
-  it("sees compression that is not agreed on, agreed on otherwise, and not used", async () => {
+  it("sees compression that is not agreed on, and not used", async () => {
     assertEquals(await play("deflate", { compression: false }), "not agreed");
     assertEquals(await play("deflate", { compression: { threshold: 2 ** 26 } }), "not compressed");
+  });
+
+  it("sees an agreement that leaves out what was asked for", async () => {
+    // A client that does not ask, and a case that expects what it should have asked for.
+    const plain = async (name: CaseName): Promise<string> => {
+      const { play } = PLAYS[name].sessions[0]!;
+      return await playSession({ name: "first", compression: {}, play }, { ...GOOD }, {});
+    };
+    assertEquals(await plain("deflate"), "ok");
+    assertEquals(await plain("deflate 9 bits"), "agreed 15 bits (first)");
+    assertEquals(await plain("deflate no takeover"), "agreed takeover (first)");
   });
 });
 
