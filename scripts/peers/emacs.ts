@@ -1,6 +1,6 @@
-import type { Peer } from "../peer_lane/peer.ts";
+import { DEFLATE_CASES, type Difference, inCases, type Peer, type PeerProgram } from "../peer_lane/peer.ts";
 
-/** The program of both roles, which differ in the last line. The library gives single frames: they are put together here. */
+/** The program of both roles. The library gives single frames: they are put together here. */
 const PROGRAM = String.raw`
 (require 'websocket)
 (setq gnutls-verify-error t)
@@ -24,7 +24,8 @@ const PROGRAM = String.raw`
 
 (defun peer-on-close (_websocket)
   ;; The library does not tell the code.
-  (princ "closed\n")
+  ;; Unlike "princ" it does not hold the text back.
+  (send-string-to-terminal "closed\n")
   (setq peer-ended t))
 
 (defun peer-on-error (_websocket type error)
@@ -43,6 +44,26 @@ const PROGRAM = String.raw`
   (while (not peer-ended) (accept-process-output nil 1)))
 `;
 
+const FINDING = "elpa_websocket_close.sh";
+const NO_COMPRESSION = inCases(DEFLATE_CASES, { seen: "not agreed", because: "the library has no compression" });
+const NOT_ANSWERED: Difference = { seen: "no close frame", because: "it answers no close frame", finding: FINDING };
+const NO_MASK: Difference = {
+  seen: "closed 1006: ERR_MASK_REQUIRED",
+  because: "a client's close frame is not masked",
+  finding: FINDING,
+};
+const NO_CODE: Difference = { seen: "closed 1005", because: "the library refuses to send a code" };
+
+const DIFFERS: PeerProgram["differs"] = {
+  "20 MiB": { seen: "no answer (text)", because: "its time grows with the square of a message's size" },
+  "close 1000": NOT_ANSWERED,
+  "close 1001": NOT_ANSWERED,
+  "close 3000": NOT_ANSWERED,
+  "close 4999": NOT_ANSWERED,
+  "close empty": NOT_ANSWERED,
+  ...NO_COMPRESSION,
+};
+
 const COMMAND = ["emacs", "--batch", "--eval", "(package-initialize)", "--load", "peer.el", "--eval"];
 
 export const PEER: Peer = {
@@ -52,6 +73,23 @@ export const PEER: Peer = {
   debian: ["elpa-websocket", "emacs-nox"],
   files: { "peer.el": PROGRAM },
   printVersion: "dpkg-query -W elpa-websocket",
-  server: { command: [...COMMAND, "(peer-serve)"] },
-  client: { command: [...COMMAND, "(peer-connect)"] },
+  server: {
+    command: [...COMMAND, "(peer-serve)"],
+    differs: {
+      ...DIFFERS,
+      "its close 1000": NO_CODE,
+      "its close 4999": NO_CODE,
+      "TLS": { seen: "does not start", because: "the library has no server with TLS" },
+    },
+  },
+  client: {
+    command: [...COMMAND, "(peer-connect)"],
+    differs: {
+      ...DIFFERS,
+      "its close 1000": NO_MASK,
+      "its close 4999": NO_MASK,
+      "its close empty": NO_MASK,
+      "TLS": NOT_ANSWERED,
+    },
+  },
 };

@@ -1,4 +1,4 @@
-import type { Difference, Peer, PeerProgram } from "../peer_lane/peer.ts";
+import { DEFLATE_CASES, inCases, type Peer, type PeerProgram } from "../peer_lane/peer.ts";
 
 /** The program of both roles: the argument is the role. */
 const PROGRAM = String.raw`
@@ -174,10 +174,10 @@ int main(int argc, char **argv)
 }
 `;
 
-const NO_COMPRESSION: Difference = {
+const NO_COMPRESSION = inCases(DEFLATE_CASES, {
   seen: "not agreed",
   because: "left off: with the extension of this version, connections hang and the process ends",
-};
+});
 
 const DIFFERS: PeerProgram["differs"] = {
   "ping": {
@@ -186,9 +186,7 @@ const DIFFERS: PeerProgram["differs"] = {
     finding: "libwebsockets_first_ping.sh",
   },
   "its close empty": { seen: "closed 1006", because: "the library has no call for an empty close frame" },
-  "deflate": NO_COMPRESSION,
-  "deflate no takeover": NO_COMPRESSION,
-  "deflate 9 bits": NO_COMPRESSION,
+  ...NO_COMPRESSION,
 };
 
 export const PEER: Peer = {

@@ -69,12 +69,18 @@ export const PEER: Peer = {
   server: {
     command: ["perl", "server.pl"],
     differs: {
-      "deflate no takeover": { seen: "not open: ERR_HANDSHAKE_RESPONSE", because: IGNORED, finding: FINDING },
-      "deflate 9 bits": { seen: "not open: ERR_HANDSHAKE_RESPONSE", because: IGNORED, finding: FINDING },
+      "deflate no takeover": { seen: "agreed takeover", because: IGNORED, finding: FINDING },
+      "deflate 9 bits": { seen: "agreed 15 bits", because: IGNORED, finding: FINDING },
     },
   },
   client: {
     command: ["perl", "client.pl"],
-    differs: { "deflate no takeover": { seen: "closed 1006 (text of 128)", because: IGNORED, finding: FINDING } },
+    differs: {
+      "deflate no takeover": {
+        seen: "broke a rule: ERR_INVALID_DEFLATE (text of 128)",
+        because: IGNORED,
+        finding: FINDING,
+      },
+    },
   },
 };

@@ -1,4 +1,4 @@
-import type { Difference, Peer, PeerProgram } from "../peer_lane/peer.ts";
+import { DEFLATE_CASES, inCases, type Peer, type PeerProgram } from "../peer_lane/peer.ts";
 
 /** The program of both roles: the argument is the role. The library has handshake and frames; the rest is here. */
 const PROGRAM = String.raw`
@@ -89,12 +89,10 @@ print 'closed ', talk($socket, 1, ''), "\n";
 close $socket;
 `;
 
-const NO_COMPRESSION: Difference = { seen: "not agreed", because: "the library has no compression" };
+const NO_COMPRESSION = inCases(DEFLATE_CASES, { seen: "not agreed", because: "the library has no compression" });
 
 const DIFFERS: PeerProgram["differs"] = {
-  "deflate": NO_COMPRESSION,
-  "deflate no takeover": NO_COMPRESSION,
-  "deflate 9 bits": NO_COMPRESSION,
+  ...NO_COMPRESSION,
 };
 
 export const PEER: Peer = {

@@ -1,4 +1,4 @@
-import type { Difference, Peer, PeerProgram } from "../peer_lane/peer.ts";
+import { DEFLATE_CASES, inCases, type Peer, type PeerProgram } from "../peer_lane/peer.ts";
 
 /** The program of both roles: the argument is the role. */
 const PROGRAM = String.raw`
@@ -69,15 +69,12 @@ int main(int argc, char **argv) {
 }
 `;
 
-const NO_COMPRESSION: Difference = { seen: "not agreed", because: "the library has no compression" };
+const NO_COMPRESSION = inCases(DEFLATE_CASES, { seen: "not agreed", because: "the library has no compression" });
 
-/** Of both roles. */
-export const DIFFERS: PeerProgram["differs"] = {
+const DIFFERS: PeerProgram["differs"] = {
   "close empty": { seen: "answered 1000", because: "it answers an empty close frame with 1000" },
   "its close empty": { seen: "closed 1000", because: "close() sends a code always" },
-  "deflate": NO_COMPRESSION,
-  "deflate no takeover": NO_COMPRESSION,
-  "deflate 9 bits": NO_COMPRESSION,
+  ...NO_COMPRESSION,
 };
 
 export const PEER: Peer = {

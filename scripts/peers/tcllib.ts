@@ -1,6 +1,6 @@
-import type { Peer } from "../peer_lane/peer.ts";
+import { DEFLATE_CASES, type Difference, inCases, type Peer, type PeerProgram } from "../peer_lane/peer.ts";
 
-/** The program of both roles: the argument is the role. A server of the library needs an HTTP server: a small one is here. */
+/** The program of both roles: the argument is the role. The library's server needs one for HTTP: a small one is here. */
 const PROGRAM = String.raw`
 package require http
 package require tls
@@ -67,6 +67,24 @@ if {$role eq "server"} {
 vwait ended
 `;
 
+const NO_COMPRESSION = inCases(DEFLATE_CASES, { seen: "not agreed", because: "the library has no compression" });
+const NEVER_SENT = "close frames are never sent: the library marks the connection closed before";
+const NOT_ANSWERED: Difference = { seen: "no close frame", because: NEVER_SENT, finding: "tcllib_close_frame.sh" };
+const NOT_SENT: Difference = { seen: "closed 1006", because: NEVER_SENT, finding: "tcllib_close_frame.sh" };
+
+const DIFFERS: PeerProgram["differs"] = {
+  "close 1000": NOT_ANSWERED,
+  "close 1001": NOT_ANSWERED,
+  "close 3000": NOT_ANSWERED,
+  "close 4999": NOT_ANSWERED,
+  "close empty": NOT_ANSWERED,
+  "its close 1000": NOT_SENT,
+  "its close 4999": NOT_SENT,
+  "its close empty": NOT_SENT,
+  ...NO_COMPRESSION,
+  "TLS": NOT_ANSWERED,
+};
+
 export const PEER: Peer = {
   name: "tcllib",
   version: "1.21",
@@ -74,6 +92,6 @@ export const PEER: Peer = {
   debian: ["tcllib", "tcl-tls"],
   files: { "peer.tcl": PROGRAM },
   printVersion: "dpkg-query -W tcllib",
-  server: { command: ["tclsh", "peer.tcl", "server"] },
-  client: { command: ["tclsh", "peer.tcl", "client"] },
+  server: { command: ["tclsh", "peer.tcl", "server"], differs: DIFFERS },
+  client: { command: ["tclsh", "peer.tcl", "client"], differs: DIFFERS },
 };
