@@ -4,10 +4,13 @@
  *
  * Both programs do the same, in either role: each message is echoed with its type, and a text `#close CODE` (or
  * `#close` alone) makes the program start the closing handshake with that code (or without one). When its connection
- * has ended, it prints `closed CODE`, 1005 for an empty close frame, 1006 for none, if its library tells it; a client
- * then exits. Limits that the library lets raise are raised to 64 MiB, and compression is on if it can be.
+ * has ended, it prints a line `closed CODE`: 1005 for an empty close frame, 1006 for none; `closed` alone if its
+ * library does not tell the code. A client then exits. Limits that the library lets raise are raised to 64 MiB, and
+ * compression is on if it can be, unless `PEER_DEFLATE` is `off`.
  *
- * A program reads its environment:
+ * A program is started in the folder with its files, with `deno` and `bun` in its path, and reads its environment. A
+ * server is asked to take connections, and its `PEER_PORT` is tried until it does; it lives for many connections, one
+ * at a time.
  *
  * | variable | server | client |
  * |---|---|---|
@@ -45,13 +48,16 @@ export type CaseName = (typeof CASES)[number];
 /** Role of the peer. */
 export type PeerRole = "server" | "client";
 
+/** Both roles, in the order of the matrix. */
+export const ROLES: readonly PeerRole[] = ["client", "server"];
+
 /** A difference that is the peer's own limit, choice or fault. */
 export interface Difference {
-  /** What the case gives instead of "ok", word by word: see `outcome` in the matrix. */
+  /** The outcome instead of "ok", word by word, as the matrix shows it. */
   seen: string;
   /** Why, in a few words. */
   because: string;
-  /** File in `findings/` that shows it without our code, if it is a surprise. */
+  /** File in `findings/` that shows it without our code, such as `"name.sh"`, if it is a surprise. */
   finding?: string;
 }
 

@@ -1,0 +1,54 @@
+/**
+ * Our side, on the runtime that runs this: plays the cases with one peer, and appends a line of JSON for each to a
+ * file.
+ *
+ *   deno run -A scripts/peer_lane/driver.ts ORDER     ORDER: JSON of `Order`
+ */
+
+import { appendFileSync } from "node:fs";
+import process from "node:process";
+import type { CaseName, PeerRole } from "./peer.ts";
+import { OK } from "./outcome.ts";
+import { PLAYS } from "./play.ts";
+import { sideOf, type Start } from "./sides.ts";
+
+/** The task of one driver. */
+export interface Order {
+  /** Programs by role. */
+  programs: { role: PeerRole; start: Start }[];
+  cases: readonly CaseName[];
+  /** Print what the peer's program wrote, when an outcome is not "ok". */
+  verbose: boolean;
+  /** File for the results. */
+  results: string;
+}
+
+/** Outcome of one case. */
+export interface Result {
+  role: PeerRole;
+  case: CaseName;
+  outcome: string;
+  /** Duration, in ms. */
+  took: number;
+}
+
+/** Plays all cases of an order. */
+async function drive({ programs, cases, results, verbose }: Order): Promise<void> {
+  for (const { role, start } of programs) {
+    const written: string[] = [];
+    const side = sideOf(role, start, (text) => void written.push(text));
+    for (const name of cases) {
+      const begun = performance.now();
+      const outcome = await side.play(PLAYS[name]);
+      if (verbose && outcome !== OK) console.error(`--- ${role}, ${name}: ${outcome}\n${written.join("\n")}`);
+      written.length = 0;
+      const result: Result = { role, case: name, outcome, took: Math.round(performance.now() - begun) };
+      appendFileSync(results, JSON.stringify(result) + "\n");
+    }
+    await side.stop();
+  }
+}
+
+await drive(JSON.parse(process.argv[2]!));
+// A client of ours that was given up must not keep the process.
+process.exit(0);
