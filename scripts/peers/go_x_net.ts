@@ -1,4 +1,4 @@
-import type { Peer } from "../peer_lane/peer.ts";
+import type { CaseName, Difference, Peer } from "../peer_lane/peer.ts";
 
 /** The program of both roles: it echoes, and closes when it is told to. */
 const PROGRAM = String.raw`
@@ -106,6 +106,26 @@ func main() {
 }
 `;
 
+const WITHOUT_FRAGMENTS = "It gives each frame to the program as a message";
+const OWN_CODE: Difference = {
+  seen: "answered 1000",
+  because: "It leaves the answer to the program, tells it no code, and has 1000 only for it",
+};
+const WITHOUT_COMPRESSION: Difference = { seen: "not agreed", because: "It knows no extensions" };
+
+/** Both roles differ in the same. */
+const DIFFERS: Partial<Record<CaseName, Difference>> = {
+  "fragments": { seen: "wrong text (text)", because: WITHOUT_FRAGMENTS },
+  "ping": { seen: "wrong text (between fragments)", because: WITHOUT_FRAGMENTS },
+  "close 1001": OWN_CODE,
+  "close 3000": OWN_CODE,
+  "close 4999": OWN_CODE,
+  "close empty": OWN_CODE,
+  "deflate": WITHOUT_COMPRESSION,
+  "deflate no takeover": WITHOUT_COMPRESSION,
+  "deflate 9 bits": WITHOUT_COMPRESSION,
+};
+
 export const PEER: Peer = {
   name: "golang.org/x/net/websocket",
   version: "0.7.0",
@@ -114,6 +134,6 @@ export const PEER: Peer = {
   files: { "peer.go": PROGRAM },
   build: "GO111MODULE=off GOPATH=/usr/share/gocode go build -o peer peer.go",
   printVersion: "dpkg-query -W golang-golang-x-net-dev",
-  server: { command: ["./peer", "server"] },
-  client: { command: ["./peer", "client"] },
+  server: { command: ["./peer", "server"], differs: DIFFERS },
+  client: { command: ["./peer", "client"], differs: DIFFERS },
 };
