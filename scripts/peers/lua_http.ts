@@ -1,0 +1,77 @@
+import type { Peer } from "../peer_lane/peer.ts";
+
+/** The program of both roles: it echoes, and closes when it is told to. */
+const PROGRAM = String.raw`
+local websocket = require "http.websocket"
+local context = require "openssl.ssl.context"
+
+local function echo(socket)
+  while true do
+    local message, kind = socket:receive()
+    if not message then break end
+    if kind == "text" and message:find("^#close") then
+      local code = message:match("%d+")
+      -- It waits for the answer.
+      socket:close(code and tonumber(code) or 1005, "")
+      break
+    end
+    socket:send(message, kind)
+  end
+  print("closed " .. (socket.got_close_code or (socket.got_close and 1005) or 1006))
+  io.flush()
+  socket:close()
+end
+
+local function read(name)
+  local file = assert(io.open(os.getenv(name)))
+  local text = file:read("*a")
+  file:close()
+  return text
+end
+
+if arg[1] == "server" then
+  local tls
+  if os.getenv("PEER_CERT") then
+    tls = context.new("TLS", true)
+    tls:setCertificate(require("openssl.x509").new(read("PEER_CERT")))
+    tls:setPrivateKey(require("openssl.pkey").new(read("PEER_KEY")))
+  end
+  local server = require("http.server").listen {
+    host = "127.0.0.1",
+    port = tonumber(os.getenv("PEER_PORT")),
+    version = 1.1,
+    tls = tls ~= nil,
+    ctx = tls,
+    onstream = function(_, stream)
+      local headers = stream:get_headers()
+      if not headers then return end
+      local socket = websocket.new_from_stream(stream, headers)
+      if socket and socket:accept() then echo(socket) end
+    end,
+  }
+  assert(server:loop())
+else
+  local socket = websocket.new_from_uri(os.getenv("PEER_URL"))
+  if os.getenv("PEER_CA") then
+    local tls = context.new("TLS", false)
+    tls:setVerify(context.VERIFY_PEER)
+    local store = require("openssl.x509.store").new()
+    store:add(os.getenv("PEER_CA"))
+    tls:setStore(store)
+    socket.request.ctx = tls
+  end
+  assert(socket:connect())
+  echo(socket)
+end
+`;
+
+export const PEER: Peer = {
+  name: "lua-http",
+  version: "0.4",
+  language: "Lua",
+  debian: ["lua5.1", "lua-http"],
+  files: { "peer.lua": PROGRAM },
+  printVersion: "dpkg-query -W lua-http",
+  server: { command: ["lua5.1", "peer.lua", "server"] },
+  client: { command: ["lua5.1", "peer.lua", "client"] },
+};
