@@ -1,4 +1,4 @@
-import type { Peer } from "../peer_lane/peer.ts";
+import type { Difference, Peer } from "../peer_lane/peer.ts";
 
 /** The program of both roles: it echoes, and closes when it is told to. Cowboy is the server, Gun the client. */
 const PROGRAM = String.raw`
@@ -30,7 +30,7 @@ main([client]) ->
     #{scheme := Scheme, port := Port} = uri_string:parse(os:getenv("PEER_URL")),
     Options = case Scheme of
         "wss" ->
-            #{transport => tls, tls_opts => [
+            #{transport => tls, transport_opts => [
                 {verify, verify_peer},
                 {cacertfile, os:getenv("PEER_CA")},
                 {customize_hostname_check, [{match_fun, public_key:pkix_verify_hostname_match_fun(https)}]}
@@ -52,8 +52,13 @@ echo(Gun, Stream, Code) ->
         {gun_ws, Gun, Stream, {binary, Bytes}} ->
             gun:ws_send(Gun, {binary, Bytes}),
             echo(Gun, Stream, Code);
-        {gun_ws, Gun, Stream, {close, Given, _}} -> echo(Gun, Stream, Given);
-        {gun_ws, Gun, Stream, close} -> echo(Gun, Stream, 1005);
+        % The answer is left to the program.
+        {gun_ws, Gun, Stream, {close, Given, _}} ->
+            gun:ws_send(Gun, {close, Given, <<>>}),
+            echo(Gun, Stream, Given);
+        {gun_ws, Gun, Stream, close} ->
+            gun:ws_send(Gun, close),
+            echo(Gun, Stream, 1005);
         {gun_down, Gun, _, _, _, _} -> Code;
         {gun_error, Gun, _, Reason} -> io:format(standard_error, "~p~n", [Reason]), Code;
         {'DOWN', _, process, Gun, _} -> Code
@@ -88,6 +93,8 @@ const NODE = [
   ]),
 ];
 
+const UNREAD: Difference = { seen: "printed 1006", because: "Gun ends TCP after its close frame, and reads no answer" };
+
 export const PEER: Peer = {
   name: "Cowboy and Gun",
   version: "2.8.0 and 1.3.3",
@@ -96,8 +103,12 @@ export const PEER: Peer = {
   files: { "echo_peer.erl": PROGRAM },
   // Debian has them inside of RabbitMQ only, which is unpacked here, since its package would start a service.
   build: "apt-get download -q rabbitmq-server && dpkg -x rabbitmq-server_*.deb . && erlc echo_peer.erl",
-  printVersion: `${NODE.join(" ")} -eval '[begin application:load(App), {ok, Version} = application:get_key(App, vsn), ` +
+  printVersion:
+    `${NODE.join(" ")} -eval '[begin application:load(App), {ok, Version} = application:get_key(App, vsn), ` +
     `io:format("~s ~s~n", [App, Version]) end || App <- [cowboy, gun]], halt().'`,
   server: { command: [...NODE, "-eval", "echo_peer:main([server])."] },
-  client: { command: [...NODE, "-eval", "echo_peer:main([client])."] },
+  client: {
+    command: [...NODE, "-eval", "echo_peer:main([client])."],
+    differs: { "its close 1000": UNREAD, "its close 4999": UNREAD, "its close empty": UNREAD },
+  },
 };

@@ -48,7 +48,10 @@ end
 `;
 
 const EMPTY_ANSWER: Difference = { seen: "answered 1005", because: "It answers each close frame with an empty one" };
-const UNREAD: Difference = { seen: "printed 1006", because: "Its client ends TCP after its close frame, and reads no answer" };
+const UNREAD: Difference = {
+  seen: "printed 1006",
+  because: "Its client ends TCP after its close frame, and reads no answer",
+};
 const WITHOUT_COMPRESSION: Difference = { seen: "not agreed", because: "It knows no extensions" };
 
 /** Both roles differ in the same. */
@@ -56,7 +59,7 @@ const DIFFERS: Partial<Record<CaseName, Difference>> = {
   "ping": {
     seen: "wrong text (between fragments)",
     because: "It takes what has come of a message for the ping's payload, and leaves it out of the message",
-    finding: "crystal_pings.sh",
+    finding: "ping_between_fragments.sh",
   },
   "close 1000": EMPTY_ANSWER,
   "close 1001": EMPTY_ANSWER,

@@ -101,7 +101,7 @@ export const PEER: Peer = {
       "deflate 9 bits": {
         seen: "not open: ERR_HANDSHAKE_RESPONSE",
         because: "It agrees to an offer of 9 bits as if no bits were asked for, which a client must not accept",
-        finding: "go_window_bits.sh",
+        finding: "small_window_answers.sh",
       },
     },
   },

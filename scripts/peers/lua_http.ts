@@ -1,4 +1,4 @@
-import type { Peer } from "../peer_lane/peer.ts";
+import type { CaseName, Difference, Peer } from "../peer_lane/peer.ts";
 
 /** The program of both roles: it echoes, and closes when it is told to. */
 const PROGRAM = String.raw`
@@ -12,12 +12,12 @@ local function echo(socket)
     if kind == "text" and message:find("^#close") then
       local code = message:match("%d+")
       -- It waits for the answer.
-      socket:close(code and tonumber(code) or 1005, "")
+      socket:close(code and tonumber(code) or nil, "")
       break
     end
     socket:send(message, kind)
   end
-  print("closed " .. (socket.got_close_code or (socket.got_close and 1005) or 1006))
+  print("closed " .. (socket.got_close_code or 1006))
   io.flush()
   socket:close()
 end
@@ -42,6 +42,8 @@ if arg[1] == "server" then
     version = 1.1,
     tls = tls ~= nil,
     ctx = tls,
+    -- A connection that fails does not end the server.
+    onerror = function() end,
     onstream = function(_, stream)
       local headers = stream:get_headers()
       if not headers then return end
@@ -65,6 +67,17 @@ else
 end
 `;
 
+const WITHOUT_COMPRESSION: Difference = { seen: "not agreed", because: "It knows no extensions" };
+
+/** Both roles differ in the same. */
+const DIFFERS: Partial<Record<CaseName, Difference>> = {
+  "close empty": { seen: "answered 1000", because: "It answers an empty close frame with 1000" },
+  "its close empty": { seen: "closed 1000", because: "It has no call for an empty close frame: close() sends 1000" },
+  "deflate": WITHOUT_COMPRESSION,
+  "deflate no takeover": WITHOUT_COMPRESSION,
+  "deflate 9 bits": WITHOUT_COMPRESSION,
+};
+
 export const PEER: Peer = {
   name: "lua-http",
   version: "0.4",
@@ -72,6 +85,6 @@ export const PEER: Peer = {
   debian: ["lua5.1", "lua-http"],
   files: { "peer.lua": PROGRAM },
   printVersion: "dpkg-query -W lua-http",
-  server: { command: ["lua5.1", "peer.lua", "server"] },
-  client: { command: ["lua5.1", "peer.lua", "client"] },
+  server: { command: ["lua5.1", "peer.lua", "server"], differs: DIFFERS },
+  client: { command: ["lua5.1", "peer.lua", "client"], differs: DIFFERS },
 };

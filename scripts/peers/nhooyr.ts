@@ -114,7 +114,7 @@ export const PEER: Peer = {
       "deflate 9 bits": {
         seen: "refused 400",
         because: "It answers 400 to an offer with bits, instead of declining it",
-        finding: "go_window_bits.sh",
+        finding: "small_window_answers.sh",
       },
     },
   },
@@ -124,7 +124,6 @@ export const PEER: Peer = {
       "deflate 9 bits": {
         seen: "closed 1006 (text of 0)",
         because: "It takes no server_max_window_bits that it did not ask for, although RFC 7692 lets a server say so",
-        finding: "go_window_bits.sh",
       },
     },
   },

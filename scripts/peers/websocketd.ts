@@ -36,6 +36,16 @@ open(my $server, ">", "/proc/" . getppid() . "/fd/1");
 print $server "closed\n";
 `;
 
+const WITHOUT_COMPRESSION: Difference = { seen: "not agreed", because: "It never compresses" };
+const LINES: Difference = {
+  seen: "broke a rule: ERR_INVALID_UTF8 (binary)",
+  because: "It has lines of text: binary messages come back as text, cut at each newline",
+};
+const NO_CODE: Difference = {
+  seen: "closed 1006",
+  because: "When the program ends, it ends TCP without a close frame",
+};
+
 export const PEER: Peer = {
   name: "websocketd",
   version: "0.4.1",
@@ -47,5 +57,20 @@ export const PEER: Peer = {
   \${PEER_CERT:+--ssl --sslcert="$PEER_CERT" --sslkey="$PEER_KEY"} perl echo.pl\n`,
   },
   printVersion: "dpkg-query -W websocketd",
-  server: { command: ["bash", "peer.sh"] },
+  server: {
+    command: ["bash", "peer.sh"],
+    differs: {
+      "binary": { ...LINES, seen: "wrong type" },
+      "1 MiB": LINES,
+      "20 MiB": LINES,
+      "fragments": LINES,
+      "its close 1000": NO_CODE,
+      "its close 4999": NO_CODE,
+      "its close empty": NO_CODE,
+      "deflate": WITHOUT_COMPRESSION,
+      "deflate no takeover": WITHOUT_COMPRESSION,
+      "deflate 9 bits": WITHOUT_COMPRESSION,
+      "TLS": { ...LINES, seen: "broke a rule: ERR_INVALID_UTF8 (binary) (1 MiB)" },
+    },
+  },
 };
