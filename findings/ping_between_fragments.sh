@@ -12,7 +12,8 @@ for program in swipl crystal node; do
   command -v "$program" >/dev/null || { echo "$program is missing" >&2; exit 2; }
 done
 folder=$(mktemp -d)
-trap 'kill $(jobs -p) 2>/dev/null || true; wait 2>/dev/null || true; rm -rf "$folder"' EXIT
+# SWI-Prolog does not end by SIGTERM while its main thread waits.
+trap 'kill -KILL $(jobs -p) 2>/dev/null || true; wait 2>/dev/null || true; rm -rf "$folder"' EXIT
 cd "$folder"
 
 cat >echo.pl <<'PL'

@@ -3,7 +3,6 @@ import type { CaseName, Difference, Peer } from "../peer_lane/peer.ts";
 /** The program of both roles: it echoes, and closes when it is told to. */
 const PROGRAM = String.raw`
 local websocket = require "http.websocket"
-local context = require "openssl.ssl.context"
 
 local function echo(socket)
   while true do
@@ -22,26 +21,12 @@ local function echo(socket)
   socket:close()
 end
 
-local function read(name)
-  local file = assert(io.open(os.getenv(name)))
-  local text = file:read("*a")
-  file:close()
-  return text
-end
-
 if arg[1] == "server" then
-  local tls
-  if os.getenv("PEER_CERT") then
-    tls = context.new("TLS", true)
-    tls:setCertificate(require("openssl.x509").new(read("PEER_CERT")))
-    tls:setPrivateKey(require("openssl.pkey").new(read("PEER_KEY")))
-  end
   local server = require("http.server").listen {
     host = "127.0.0.1",
     port = tonumber(os.getenv("PEER_PORT")),
     version = 1.1,
-    tls = tls ~= nil,
-    ctx = tls,
+    tls = false,
     -- A connection that fails does not end the server.
     onerror = function() end,
     onstream = function(_, stream)
@@ -54,14 +39,6 @@ if arg[1] == "server" then
   assert(server:loop())
 else
   local socket = websocket.new_from_uri(os.getenv("PEER_URL"))
-  if os.getenv("PEER_CA") then
-    local tls = context.new("TLS", false)
-    tls:setVerify(context.VERIFY_PEER)
-    local store = require("openssl.x509.store").new()
-    store:add(os.getenv("PEER_CA"))
-    tls:setStore(store)
-    socket.request.ctx = tls
-  end
   assert(socket:connect())
   echo(socket)
 end
@@ -78,6 +55,12 @@ const DIFFERS: Partial<Record<CaseName, Difference>> = {
   "deflate 9 bits": WITHOUT_COMPRESSION,
 };
 
+/** With TLS, some messages fail in each run, and others in the next. */
+const IN_PIECES: Pick<Difference, "because" | "finding"> = {
+  because: "It fails when a payload comes later than its header, as over TLS: the program does without",
+  finding: "lua_http_pieces.sh",
+};
+
 export const PEER: Peer = {
   name: "lua-http",
   version: "0.4",
@@ -85,6 +68,12 @@ export const PEER: Peer = {
   debian: ["lua5.1", "lua-http"],
   files: { "peer.lua": PROGRAM },
   printVersion: "dpkg-query -W lua-http",
-  server: { command: ["lua5.1", "peer.lua", "server"], differs: DIFFERS },
-  client: { command: ["lua5.1", "peer.lua", "client"], differs: DIFFERS },
+  server: {
+    command: ["lua5.1", "peer.lua", "server"],
+    differs: { ...DIFFERS, "TLS": { seen: "not open: ERR_CONNECT", ...IN_PIECES } },
+  },
+  client: {
+    command: ["lua5.1", "peer.lua", "client"],
+    differs: { ...DIFFERS, "TLS": { seen: "does not connect", ...IN_PIECES } },
+  },
 };
