@@ -103,9 +103,9 @@ export const PEER: Peer = {
   files: { "echo_peer.erl": PROGRAM },
   // Debian has them inside of RabbitMQ only, which is unpacked here, since its package would start a service.
   build: "apt-get download -q rabbitmq-server && dpkg -x rabbitmq-server_*.deb . && erlc echo_peer.erl",
-  printVersion:
-    `${NODE.join(" ")} -eval '[begin application:load(App), {ok, Version} = application:get_key(App, vsn), ` +
-    `io:format("~s ~s~n", [App, Version]) end || App <- [cowboy, gun]], halt().'`,
+  printVersion: `${NODE.join(" ")} -eval '[Cowboy, Gun] = [begin application:load(App), ` +
+    `{ok, Version} = application:get_key(App, vsn), Version end || App <- [cowboy, gun]], ` +
+    `io:format("~s and ~s~n", [Cowboy, Gun]), halt().'`,
   server: { command: [...NODE, "-eval", "echo_peer:main([server])."] },
   client: {
     command: [...NODE, "-eval", "echo_peer:main([client])."],

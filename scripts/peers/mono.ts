@@ -75,7 +75,7 @@ const WITHOUT_COMPRESSION: Difference = { seen: "not agreed", because: "It knows
 
 export const PEER: Peer = {
   name: "Mono",
-  version: "6.8.0",
+  version: "6.8.0.105",
   language: "C#",
   debian: ["mono-mcs", "mono-runtime", "libmono-system4.0-cil", "openssl"],
   files: { "Peer.cs": PROGRAM, "peer.sh": START },
