@@ -6,7 +6,7 @@
  *   deno task test:peers ws aiohttp                   some peers, by name
  *   deno task test:peers --runtime bun --role server  our client on Bun alone, with the servers of peers
  *   deno task test:peers ws --case "20 MiB"           some cases
- *   deno task test:peers ws --verbose                 with what its programs wrote, where an outcome is not "ok"
+ *   deno task test:peers ws --verbose                 with durations, and what its programs wrote
  *   deno task test:peers --markdown FILE              writes the matrix as Markdown too
  *
  * Packages of Debian and npm are installed: those of Debian by root only. Exits with 1 after a change, and with 2 if a
@@ -20,7 +20,7 @@ import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { find, howToInstall, type Runtime } from "../tests/support/needs.ts";
 import { parseWanted, type Wanted } from "./peer_lane/arguments.ts";
-import { type Cell, changes, versionChange } from "./peer_lane/compare.ts";
+import { type Cell, changes, exitStatus, versionChange } from "./peer_lane/compare.ts";
 import type { Order, Result } from "./peer_lane/driver.ts";
 import { install } from "./peer_lane/install.ts";
 import { arrange, type PeerResults, toMarkdown, toTerminal } from "./peer_lane/matrix.ts";
@@ -61,7 +61,10 @@ async function drive(peer: Peer, folder: string, runtime: Runtime, { roles, case
   writeFileSync(results, "");
   const played = roles.filter((role) => peer[role] !== undefined);
   const order: Order = {
-    programs: played.map((role) => ({ role, start: { command: peer[role]!.command, folder, env: {} } })),
+    programs: played.map((role) => {
+      const { command, waitsFor } = peer[role]!;
+      return { role, start: { command, folder, waitsFor: waitsFor?.line } };
+    }),
     cases,
     verbose,
     results,
@@ -84,7 +87,7 @@ async function drive(peer: Peer, folder: string, runtime: Runtime, { roles, case
 
 /** The path with the folders of Deno and Bun, which programs of peers call by name. */
 function pathWithRuntimes(): string {
-  const folders = wanted.runtimes.flatMap((runtime) => find(runtime) ?? []).map((path) => dirname(path));
+  const folders = (["Deno", "Bun"] as const).flatMap((runtime) => find(runtime) ?? []).map((path) => dirname(path));
   return [...new Set(folders), process.env.PATH ?? ""].join(delimiter);
 }
 
@@ -107,7 +110,7 @@ async function playWith(peer: Peer, runtimes: readonly Runtime[], changed: strin
     console.log(`  on ${runtime}: ${ok} of ${own.length} ok, ${seconds} s`);
   }
   found.push(...changes(peer, cells));
-  for (const line of found) console.log(`  CHANGE: ${line}`);
+  if (found.length > 0) console.log(`  ${found.length} changes`);
   changed.push(...found);
   return { peer, cells };
 }
@@ -127,4 +130,4 @@ if (wanted.markdown !== undefined) writeFileSync(wanted.markdown, toMarkdown(mat
 if (changed.length > 0) console.log(`\n${changed.length} changes:\n${changed.map((line) => `- ${line}`).join("\n")}`);
 const missing = results.filter(({ missing }) => missing !== undefined).length;
 if (missing > 0) console.log(`\n${missing} of ${results.length} peers are missing`);
-process.exit(changed.length > 0 ? 1 : missing > 0 && !wanted.allowMissing ? 2 : 0);
+process.exit(exitStatus(changed.length, missing, wanted.allowMissing));

@@ -12,7 +12,7 @@ export interface Wanted {
   roles: readonly PeerRole[];
   cases: readonly CaseName[];
   allowMissing: boolean;
-  /** Print what programs wrote, for each outcome that is not "ok". */
+  /** Print the duration of each case, and what programs wrote. */
   verbose: boolean;
   /** File for the matrix as Markdown. */
   markdown: string | undefined;

@@ -24,15 +24,24 @@ export function isChange(peer: Peer, { role, case: name, outcome }: Cell): boole
   return outcome !== (listed(peer, role, name)?.seen ?? OK);
 }
 
-/** Lists the changes of one peer, a line each. */
+/** Lists the changes of one peer, a line each; one line for both of our runtimes if they agree. */
 export function changes(peer: Peer, cells: readonly Cell[]): string[] {
-  return cells.filter((cell) => isChange(peer, cell)).map((cell) => {
-    const { role, case: name, runtime, outcome } = cell;
+  const runtimes = new Map<string, Runtime[]>();
+  for (const cell of cells.filter((cell) => isChange(peer, cell))) {
+    const { role, case: name, outcome } = cell;
     const known = listed(peer, role, name);
     const expected = known === undefined ? '"ok"' : `"${known.seen}" (${known.because})`;
-    const seen = outcome === undefined ? "it did not run" : `it is "${outcome}"`;
-    return `${peer.name}, its ${role}, our side on ${runtime}, case "${name}": ${seen} instead of ${expected}`;
-  });
+    const seen = outcome === undefined ? "it did not run" : `"${outcome}"`;
+    const line = `${peer.name}, its ${role}, "${name}": ${seen} instead of ${expected}`;
+    runtimes.set(line, [...runtimes.get(line) ?? [], cell.runtime]);
+  }
+  return [...runtimes].map(([line, on]) => `${line}, our side on ${on.join(" and ")}`);
+}
+
+/** Exit status of the whole run: 1 after changes, 2 if peers are missing, 0 otherwise. */
+export function exitStatus(changes: number, missing: number, allowMissing: boolean): number {
+  if (changes > 0) return 1;
+  return missing > 0 && !allowMissing ? 2 : 0;
 }
 
 /**
@@ -42,7 +51,8 @@ export function changes(peer: Peer, cells: readonly Cell[]): string[] {
  * @returns A line if it does not contain the one of the peer's file.
  */
 export function versionChange({ name, version }: Peer, printed: string): string | undefined {
-  return containsVersion(printed, version) ? undefined : `${name}: version "${printed}" instead of "${version}"`;
+  if (containsVersion(printed, version)) return undefined;
+  return `${name}: version "${printed.replaceAll("\n", " ")}" instead of "${version}"`;
 }
 
 /** Finds a version as a whole: `1.2` is in `v1.2-3`, but not in `1.20` or `1.2.3`. */

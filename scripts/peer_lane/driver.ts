@@ -17,7 +17,7 @@ export interface Order {
   /** Programs by role. */
   programs: { role: PeerRole; start: Start }[];
   cases: readonly CaseName[];
-  /** Print what the peer's program wrote, when an outcome is not "ok". */
+  /** Print the outcome and the duration of each case, and what the peer's program wrote if it is not "ok". */
   verbose: boolean;
   /** File for the results. */
   results: string;
@@ -28,8 +28,6 @@ export interface Result {
   role: PeerRole;
   case: CaseName;
   outcome: string;
-  /** Duration, in ms. */
-  took: number;
 }
 
 /** Plays all cases of an order. */
@@ -40,9 +38,12 @@ async function drive({ programs, cases, results, verbose }: Order): Promise<void
     for (const name of cases) {
       const begun = performance.now();
       const outcome = await side.play(PLAYS[name]);
-      if (verbose && outcome !== OK) console.error(`--- ${role}, ${name}: ${outcome}\n${written.join("\n")}`);
+      const result: Result = { role, case: name, outcome };
+      if (verbose) {
+        const seconds = ((performance.now() - begun) / 1000).toFixed(1);
+        console.error([`- ${role}, ${name}: ${outcome}, ${seconds} s`, ...outcome === OK ? [] : written].join("\n"));
+      }
       written.length = 0;
-      const result: Result = { role, case: name, outcome, took: Math.round(performance.now() - begun) };
       appendFileSync(results, JSON.stringify(result) + "\n");
     }
     await side.stop();

@@ -37,7 +37,7 @@ function run([command, ...args]: readonly string[], cwd?: string): string {
 
 function lastLines({ error, stdout, stderr }: SpawnSyncReturns<string>): string {
   if (error !== undefined) return error.message;
-  return `${stdout}\n${stderr}`.trim().split("\n").slice(-5).join("\n");
+  return `${stdout}\n${stderr}`.split("\n").filter((line) => line.trim() !== "").slice(-3).join("; ");
 }
 
 /** Installs Debian packages that are not there; returns the versions of all. */
@@ -73,7 +73,7 @@ function prepareFolder({ name, npm = [], files, build = "" }: Peer, debian: read
     }
     if (npm.length > 0) {
       if (!("package.json" in files)) writeFileSync(join(own, "package.json"), "{}");
-      run(["npm", "install", "--no-audit", "--no-fund", "--silent", ...npm], own);
+      run(["npm", "install", "--no-audit", "--no-fund", "--loglevel=error", ...npm], own);
     }
     if (build !== "") run(["sh", "-c", build], own);
     if (!existsSync(folder)) renameSync(own, folder);

@@ -25,8 +25,8 @@ export interface Row {
 /** A matrix ready to print. */
 export interface Matrix {
   rows: readonly Row[];
-  /** Text of each cell, in the order of the rows and of `CASES`. */
-  texts: readonly (readonly string[])[];
+  /** Texts of each row: the side, and the cells in the order of `CASES`. */
+  texts: readonly { side: string; cells: readonly string[] }[];
   /** Explanations of the numbers in the cells, from 1 on. */
   notes: readonly string[];
   /** A line for each peer that is missing. */
@@ -59,7 +59,10 @@ const SHORT: Readonly<Record<CaseName, string>> = {
 export function arrange(results: readonly PeerResults[]): Matrix {
   const rows = results.flatMap(rowsOf);
   const notes: string[] = [];
-  const texts = rows.map((row) => CASES.map((name) => cellText(row, name, notes)));
+  const texts = rows.map((row) => ({
+    side: sideText(row, notes),
+    cells: CASES.map((name) => cellText(row, name, notes)),
+  }));
   const missing = results.filter(({ missing }) => missing !== undefined)
     .map(({ peer, missing }) => `${peer.name} ${peer.version} (${peer.language}): ${missing}`);
   return { rows, texts, notes, missing };
@@ -90,25 +93,34 @@ function cellText({ peer, role, cells }: Row, name: CaseName, notes: string[]): 
   const known = listed(peer, role, name);
   const because = mark !== "" || known === undefined ? "not listed" : known.because;
   const finding = mark === "" && known?.finding !== undefined ? `, findings/${known.finding}` : "";
-  const note = `${peer.name}: ${cell.outcome ?? "did not run"}: ${because}${finding}`;
-  if (!notes.includes(note)) notes.push(note);
-  return `${notes.indexOf(note) + 1}${mark}`;
+  return `${numberOf(`${peer.name}: ${cell.outcome ?? "did not run"}: ${because}${finding}`, notes)}${mark}`;
 }
 
-/** Words for a role: which side is the peer's. */
-function direction(role: PeerRole): string {
-  return role === "client" ? "its client" : "its server";
+/** Returns the number of a note, which is added if it is new. */
+function numberOf(note: string, notes: string[]): number {
+  if (!notes.includes(note)) notes.push(note);
+  return notes.indexOf(note) + 1;
+}
+
+/** Names the peer's side, with the number of a note if our side waits for it. */
+function sideText({ peer, role }: Row, notes: string[]): string {
+  const waits = peer[role]?.waitsFor;
+  if (waits === undefined) return `its ${role}`;
+  const finding = waits.finding === undefined ? "" : `, findings/${waits.finding}`;
+  return `its ${role} (${
+    numberOf(`${peer.name}: our side sends when it is ready: ${waits.because}${finding}`, notes)
+  })`;
 }
 
 /** Lays the matrix out in columns. */
 export function toTerminal(matrix: Matrix): string {
   const head = ["peer", "version", "side", "ours on", ...CASES.map((name) => SHORT[name])];
-  const lines = matrix.rows.map(({ peer, role, runtimes }, index) => [
+  const lines = matrix.rows.map(({ peer, runtimes }, index) => [
     peer.name,
     peer.version,
-    direction(role),
+    matrix.texts[index]!.side,
     runtimes.join(", "),
-    ...matrix.texts[index]!,
+    ...matrix.texts[index]!.cells,
   ]);
   const widths = head.map((text, column) => Math.max(text.length, ...lines.map((line) => line[column]!.length)));
   const table = [head, ...lines].map((line) => line.map((text, column) => text.padEnd(widths[column]!)).join(" "));
@@ -123,12 +135,12 @@ export function toTerminal(matrix: Matrix): string {
 /** Writes the matrix as Markdown. */
 export function toMarkdown(matrix: Matrix): string {
   const head = ["peer", "language", "side", "ours on", ...CASES];
-  const lines = matrix.rows.map(({ peer, role, runtimes }, index) => [
+  const lines = matrix.rows.map(({ peer, runtimes }, index) => [
     `${peer.name} ${peer.version}`,
     peer.language,
-    direction(role),
+    matrix.texts[index]!.side,
     runtimes.join(", "),
-    ...matrix.texts[index]!,
+    ...matrix.texts[index]!.cells,
   ]);
   const table = [head, head.map(() => "---"), ...lines]
     .map((line) => `| ${line.map((text) => text.replaceAll("|", "\\|")).join(" | ")} |`);

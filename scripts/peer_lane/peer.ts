@@ -9,8 +9,7 @@
  * compression is on if it can be, unless `PEER_DEFLATE` is `off`.
  *
  * A program is started in the folder with its files, with `deno` and `bun` in its path, and reads its environment. A
- * server is asked to take connections, and its `PEER_PORT` is tried until it does; it lives for many connections, one
- * at a time.
+ * server lives for many connections, one at a time.
  *
  * | variable | server | client |
  * |---|---|---|
@@ -65,8 +64,10 @@ export interface Difference {
 export interface PeerProgram {
   /** Command line; started in the folder that has `files`, after `build`. */
   command: readonly string[];
+  /** Line that a client prints when it is open, if it loses messages that come before: our server waits for it. */
+  waitsFor?: { line: string; because: string; finding?: string };
   /** Cases that differ; all others must be "ok". */
-  differs?: Partial<Record<CaseName, Difference>>;
+  differs?: Partial<Record<CaseName, Difference>> | undefined;
 }
 
 /** One foreign implementation. */
@@ -91,4 +92,12 @@ export interface Peer {
   server?: PeerProgram;
   /** Its client; left out if it has none. */
   client?: PeerProgram;
+}
+
+/** The cases with compression. */
+export const DEFLATE_CASES: readonly CaseName[] = ["deflate", "deflate no takeover", "deflate 9 bits"];
+
+/** Lists one difference for several cases. */
+export function inCases(cases: readonly CaseName[], difference: Difference): Partial<Record<CaseName, Difference>> {
+  return Object.fromEntries(cases.map((name) => [name, difference]));
 }

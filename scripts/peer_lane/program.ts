@@ -1,6 +1,7 @@
 /** A peer's program while it runs: its lines, its end, and the end of all that it started. */
 
 import { type ChildProcess, spawn } from "node:child_process";
+import { existsSync, readFileSync } from "node:fs";
 import { connect } from "node:net";
 import process from "node:process";
 
@@ -123,11 +124,28 @@ export class Program {
   }
 }
 
+const LISTENERS = ["/proc/net/tcp", "/proc/net/tcp6"];
+
+/**
+ * Tells if a port is listened on, on Linux without a connection, which programs would count; elsewhere with one.
+ */
 function takesConnections(port: number): Promise<boolean> {
+  if (!existsSync(LISTENERS[0]!)) return probe(port);
+  const tables = LISTENERS.filter(existsSync).map((file) => readFileSync(file, "utf8"));
+  return Promise.resolve(tables.some((table) => listensOn(table, port)));
+}
+
+/** Finds a listener in a table of sockets as Linux prints it: local address and port in hexadecimal, state `0A`. */
+export function listensOn(table: string, port: number): boolean {
+  const end = `:${port.toString(16).toUpperCase().padStart(4, "0")}`;
+  return table.split("\n").map((line) => line.trim().split(/\s+/))
+    .some(([_number, local, _remote, state]) => local?.endsWith(end) && state === "0A");
+}
+
+function probe(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect({ port, host: "127.0.0.1" });
     socket.on("connect", () => {
-      socket.end();
       socket.destroy();
       resolve(true);
     });

@@ -21,8 +21,8 @@ const PRINT_TIMEOUT = 3000;
 export interface Start {
   command: readonly string[];
   folder: string;
-  /** More of its environment. */
-  env: Readonly<Record<string, string>>;
+  /** Line of a client that our server waits for before it sends. */
+  waitsFor: string | undefined;
 }
 
 /** Plays cases with one program of a peer. */
@@ -162,7 +162,7 @@ class ServerSide implements Side {
     this.#environment = environment;
     this.#port = await freePort();
     const { command, folder } = this.#start;
-    this.#program = new Program(command, folder, { ...this.#start.env, ...env, PEER_PORT: String(this.#port) });
+    this.#program = new Program(command, folder, { ...env, PEER_PORT: String(this.#port) });
     if (await this.#program.waitForPort(this.#port, START_TIMEOUT)) return this.#program;
     await this.stop();
     throw new Unexpected("does not start");
@@ -195,7 +195,7 @@ class ClientSide implements Side {
       compression: session.compression ?? false,
       ...session.tls ? { useSSL: true, certificateFile: file("leaf.pem"), certificateKeyFile: file("leaf.key") } : {},
       onOpen: (connection) => opened.resolve(connection),
-      onError: (_connection, error) => void failures.push(error),
+      onError: (error) => void failures.push(error),
     });
     await server.start();
     const program = this.#run(session, server.address!.port);
@@ -205,6 +205,7 @@ class ClientSide implements Side {
       if (connection === undefined) {
         throw new Unexpected(failures.length > 0 ? describeRefusal(failures[0]) : "does not connect");
       }
+      await this.#ready(program, timeout);
       return await outcomeOf(
         session,
         new Session(connection, {
@@ -220,10 +221,14 @@ class ClientSide implements Side {
     }
   }
 
+  async #ready(program: Program, timeout: number): Promise<void> {
+    const { waitsFor } = this.#start;
+    if (waitsFor !== undefined) await program.waitForLine(0, (line) => line === waitsFor, timeout);
+  }
+
   #run(session: CaseSession, port: number): Program {
-    const { command, folder, env } = this.#start;
+    const { command, folder } = this.#start;
     return new Program(command, folder, {
-      ...env,
       ...deflateVariable(session),
       PEER_URL: `${session.tls ? "wss" : "ws"}://localhost:${port}/`,
       ...session.tls ? { PEER_CA: file("ca.pem") } : {},

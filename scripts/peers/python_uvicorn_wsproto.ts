@@ -1,0 +1,9 @@
+import type { Peer } from "../peer_lane/peer.ts";
+import { differs, PEER as UVICORN } from "./python_uvicorn.ts";
+
+export const PEER: Peer = {
+  ...UVICORN,
+  name: "uvicorn with wsproto",
+  debian: ["python3-uvicorn", "python3-wsproto"],
+  server: { command: ["/usr/bin/python3", "server.py", "wsproto"], differs },
+};
