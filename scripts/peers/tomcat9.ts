@@ -1,0 +1,191 @@
+import type { CaseName, Difference, Peer } from "../peer_lane/peer.ts";
+
+/** The program of both roles: it echoes, and closes when it is told to. */
+const PROGRAM = String.raw`
+import javax.websocket.*;
+import javax.websocket.server.*;
+import java.io.FileInputStream;
+import java.net.URI;
+import java.nio.ByteBuffer;
+import java.nio.file.Files;
+import java.security.KeyStore;
+import java.security.cert.CertificateFactory;
+import java.util.List;
+import java.util.concurrent.CountDownLatch;
+import javax.net.ssl.SSLContext;
+import javax.net.ssl.TrustManagerFactory;
+import org.apache.catalina.Context;
+import org.apache.catalina.connector.Connector;
+import org.apache.catalina.servlets.DefaultServlet;
+import org.apache.catalina.startup.Tomcat;
+import org.apache.tomcat.util.net.SSLHostConfig;
+import org.apache.tomcat.util.net.SSLHostConfigCertificate;
+import org.apache.tomcat.websocket.server.WsSci;
+
+public class Peer extends Endpoint {
+    static final CountDownLatch ended = new CountDownLatch(1);
+    static final int LIMIT = 1 << 26;
+
+    @Override
+    public void onOpen(Session session, EndpointConfig config) {
+        session.setMaxTextMessageBufferSize(LIMIT);
+        session.setMaxBinaryMessageBufferSize(LIMIT);
+        session.addMessageHandler(String.class, message -> take(session, message));
+        session.addMessageHandler(ByteBuffer.class, message -> send(() -> session.getBasicRemote().sendBinary(message)));
+    }
+
+    static void take(Session session, String message) {
+        if (!message.startsWith("#close")) {
+            send(() -> session.getBasicRemote().sendText(message));
+            return;
+        }
+        String[] words = message.split(" ");
+        send(() -> {
+            if (words.length == 1) session.close();
+            else session.close(new CloseReason(CloseReason.CloseCodes.getCloseCode(Integer.parseInt(words[1])), null));
+        });
+    }
+
+    interface Sending {
+        void run() throws Exception;
+    }
+
+    static void send(Sending sending) {
+        try {
+            sending.run();
+        } catch (Exception error) {
+            System.err.println(error);
+        }
+    }
+
+    @Override
+    public void onClose(Session session, CloseReason reason) {
+        System.out.println("closed " + reason.getCloseCode().getCode());
+        ended.countDown();
+    }
+
+    @Override
+    public void onError(Session session, Throwable error) {
+        System.err.println(error);
+    }
+
+    static void serve() throws Exception {
+        Tomcat tomcat = new Tomcat();
+        tomcat.setBaseDir(Files.createTempDirectory(null).toString());
+        Connector connector = new Connector();
+        connector.setProperty("address", "127.0.0.1");
+        connector.setPort(Integer.parseInt(System.getenv("PEER_PORT")));
+        if (System.getenv("PEER_CERT") != null) {
+            SSLHostConfig site = new SSLHostConfig();
+            SSLHostConfigCertificate certificate = new SSLHostConfigCertificate(site, SSLHostConfigCertificate.Type.RSA);
+            certificate.setCertificateFile(System.getenv("PEER_CERT"));
+            certificate.setCertificateKeyFile(System.getenv("PEER_KEY"));
+            site.addCertificate(certificate);
+            connector.addSslHostConfig(site);
+            connector.setProperty("SSLEnabled", "true");
+            connector.setScheme("https");
+            connector.setSecure(true);
+        }
+        tomcat.setConnector(connector);
+        Context context = tomcat.addContext("", null);
+        context.addServletContainerInitializer(new WsSci(), null);
+        context.addServletContainerInitializer((classes, servlets) -> send(() ->
+            ((ServerContainer) servlets.getAttribute("javax.websocket.server.ServerContainer"))
+                .addEndpoint(ServerEndpointConfig.Builder.create(Peer.class, "/").build())
+        ), null);
+        // The filter that upgrades runs in front of a servlet only.
+        Tomcat.addServlet(context, "default", new DefaultServlet());
+        context.addServletMappingDecoded("/", "default");
+        tomcat.start();
+        tomcat.getServer().await();
+    }
+
+    static SSLContext trust(String file) throws Exception {
+        KeyStore store = KeyStore.getInstance(KeyStore.getDefaultType());
+        store.load(null, null);
+        try (FileInputStream pem = new FileInputStream(file)) {
+            store.setCertificateEntry("root", CertificateFactory.getInstance("X.509").generateCertificate(pem));
+        }
+        TrustManagerFactory managers = TrustManagerFactory.getInstance(TrustManagerFactory.getDefaultAlgorithm());
+        managers.init(store);
+        SSLContext context = SSLContext.getInstance("TLS");
+        context.init(null, managers.getTrustManagers(), null);
+        return context;
+    }
+
+    static class Deflate implements Extension {
+        @Override
+        public String getName() {
+            return "permessage-deflate";
+        }
+
+        @Override
+        public List<Extension.Parameter> getParameters() {
+            return List.of();
+        }
+    }
+
+    static void connect() throws Exception {
+        ClientEndpointConfig.Builder builder = ClientEndpointConfig.Builder.create();
+        if (System.getenv("PEER_DEFLATE").equals("on")) {
+            builder.extensions(List.of(new Deflate()));
+        }
+        String root = System.getenv("PEER_CA");
+        ClientEndpointConfig config = builder.build();
+        if (root != null) config.getUserProperties().put("org.apache.tomcat.websocket.SSL_CONTEXT", trust(root));
+        WebSocketContainer container = ContainerProvider.getWebSocketContainer();
+        container.setDefaultMaxTextMessageBufferSize(LIMIT);
+        container.setDefaultMaxBinaryMessageBufferSize(LIMIT);
+        container.connectToServer(new Peer(), config, URI.create(System.getenv("PEER_URL")));
+        ended.await();
+        System.exit(0);
+    }
+
+    public static void main(String[] args) throws Exception {
+        if (args[0].equals("server")) serve();
+        else connect();
+    }
+}
+`;
+
+const JARS = [
+  "tomcat9-catalina",
+  "tomcat9-coyote",
+  "tomcat9-juli",
+  "tomcat9-api",
+  "tomcat9-util",
+  "tomcat9-util-scan",
+  "tomcat9-jni",
+  "tomcat9-annotations-api",
+  "tomcat9-servlet-api",
+  "tomcat9-websocket",
+  "tomcat9-websocket-api",
+  "tomcat9-jaspic-api",
+].map((name) => `/usr/share/java/${name}.jar`).join(":");
+
+/** Both roles differ in the same. */
+const DIFFERS: Partial<Record<CaseName, Difference>> = {
+  "close empty": { seen: "answered 1000", because: "It answers an empty close frame with 1000" },
+  "its close empty": { seen: "closed 1000", because: "It has no call for an empty close frame: close() sends 1000" },
+};
+
+export const PEER: Peer = {
+  name: "Tomcat 9",
+  version: "9.0.70",
+  language: "Java",
+  debian: ["openjdk-17-jdk-headless", "libtomcat9-java"],
+  files: { "Peer.java": PROGRAM },
+  build: `javac -cp ${JARS} Peer.java`,
+  printVersion: "dpkg-query -W libtomcat9-java",
+  server: {
+    command: ["java", "-cp", `.:${JARS}`, "Peer", "server"],
+    differs: {
+      ...DIFFERS,
+      "deflate 9 bits": {
+        seen: "agreed 15 bits",
+        because: "It compresses with 15 bits only, and declines our first offer",
+      },
+    },
+  },
+  client: { command: ["java", "-cp", `.:${JARS}`, "Peer", "client"], differs: DIFFERS },
+};
