@@ -42,6 +42,8 @@ class HubClient {
 
   constructor(socket: any) {
     this.socket = socket;
+    // With `ws` an error without a listener ends the program.
+    socket.on("error", () => {});
     socket.on("message", (data: Uint8Array, isBinary: boolean) => {
       if (isBinary) return socket.close(1003);
       const messages = String(data).split(END);
