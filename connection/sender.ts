@@ -7,7 +7,7 @@
 
 import type { ConnectionSettings, SendResult } from "./options.ts";
 import type { MessageDeflater } from "../protocol/deflate.ts";
-import { OptionError, StateError, TransportError } from "../base/errors.ts";
+import { OptionError, StateError, type TransportError } from "../base/errors.ts";
 import { firstOctet, MAX_CONTROL_PAYLOAD, maxFramePayload, Opcode, ReservedBit } from "../protocol/frame_header.ts";
 import { byteLength, type Payload } from "../protocol/payload.ts";
 import { framedLength, SendQueue, wireLength } from "./send_queue.ts";
