@@ -22,4 +22,27 @@ export { WebSocketServer } from "./ws/server.ts";
 export type { WebSocketServerEvents } from "./ws/server.ts";
 export { createWebSocketStream } from "./ws/stream.ts";
 export { WebSocket } from "./ws/websocket.ts";
-export type { SendCallback, WebSocketEvents } from "./ws/websocket.ts";
+export type { ControlCallback, SendCallback, WebSocketEvents } from "./ws/websocket.ts";
+export type {
+  ExtraSettings,
+  HttpListener,
+  HttpServer,
+  PerMessageDeflateOptions,
+  UpgradeRequest,
+  VerifyAnswer,
+  VerifyClient,
+  VerifyInfo,
+  WebSocketServerOptions,
+} from "./ws/options.ts";
+export type { BinaryType, NodeBuffer, RawData } from "./ws/binary_type.ts";
+export type { ConvertibleData, SocketData, SocketSendOptions } from "./ws/send_data.ts";
+export type {
+  SocketCloseEvent,
+  SocketErrorEvent,
+  SocketEvent,
+  SocketEventListener,
+  SocketEventName,
+  SocketEventTable,
+  SocketMessageEvent,
+} from "./ws/event_target.ts";
+export type { AnyListener, Emitter, EmitterClass, EventListener, EventTable, KnownListener } from "./ws/emitter.ts";

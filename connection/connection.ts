@@ -241,7 +241,7 @@ export class WebSocketConnection<Data = unknown> {
     const sender = this.#sender = new Sender(transport, role === "client", settings, closing, meter);
     // From the end of the line to its beginning: each part holds the next.
     const delivery = this.#delivery = new DeliveryControl(this, handler, closing, meter);
-    const parts = makeParser(delivery, role, settings);
+    const parts = makeParser(delivery, role, settings, handler.textAsBytes);
     const reader = this.#reader = new FrameReader({ transport, ...parts, sender, closing, meter });
     delivery.attach(reader);
     closing.attach(reader, delivery, sender);
@@ -352,7 +352,7 @@ export class WebSocketConnection<Data = unknown> {
     this.#closing.configure(handler, settings);
     this.#sender.configure(settings);
     this.#delivery.configure(handler, settings.concurrency);
-    this.#reader.useParser(makeParser(this.#delivery, this.role, settings));
+    this.#reader.useParser(makeParser(this.#delivery, this.role, settings, handler.textAsBytes));
   }
 
   #start(

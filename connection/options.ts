@@ -342,6 +342,8 @@ export interface ConnectionEvents<Connection> {
   disconnect(connection: Connection, info: CloseInfo): void;
   /** The connection failed. */
   error(connection: Connection, error: unknown): void;
+  /** `true`: texts come as bytes, with a frame; binary messages without one. */
+  readonly textAsBytes?: boolean | undefined;
   /** Watches messages that are not finished; without it they are not watched. */
   readonly unfinished?: MessageWatch | undefined;
 }

@@ -7,11 +7,11 @@
 
 import type { ConnectionSettings, SendResult } from "./options.ts";
 import type { MessageDeflater } from "../protocol/deflate.ts";
-import { OptionError, StateError, TransportError } from "../base/errors.ts";
+import { OptionError, StateError, type TransportError } from "../base/errors.ts";
 import { firstOctet, MAX_CONTROL_PAYLOAD, maxFramePayload, Opcode, ReservedBit } from "../protocol/frame_header.ts";
 import { byteLength, type Payload } from "../protocol/payload.ts";
 import { framedLength, SendQueue, wireLength } from "./send_queue.ts";
-import { type SentCallback, SentCallbacks } from "./sent_callbacks.ts";
+import { bytesLost, type SentCallback, SentWaiters } from "./sent_waiters.ts";
 import type { SharedMessage } from "./shared_message.ts";
 import { type Meter, UNMETERED } from "../base/stats.ts";
 import type { Transport } from "../transport/transport.ts";
@@ -79,11 +79,10 @@ export class Sender {
   #counted = 0;
   /** Bytes of pings and pongs among all that was sent. */
   #keepAliveBytes = 0;
-  #waiters: { resolve(): void; reject(error: unknown): void }[] | undefined;
   /** Made on first use. */
-  #callbacks: SentCallbacks | undefined;
-  /** `true` while messages are sent that must not be compressed. */
-  #plain = false;
+  #waiters: SentWaiters | undefined;
+  /** `false` while messages are sent that must not be compressed. */
+  compresses = true;
   #state: SenderState = "control";
   /** The error of waiting bytes that were dropped. */
   #loss: TransportError | undefined;
@@ -284,7 +283,7 @@ export class Sender {
   }
 
   #isWorthDeflating(data: Payload): boolean {
-    if (this.#deflater === undefined || this.#plain) return false;
+    if (this.#deflater === undefined || !this.compresses) return false;
     const { threshold } = this.#deflater;
     return data.length >= threshold || (data.length * 3 >= threshold && byteLength(data) >= threshold);
   }
@@ -496,13 +495,8 @@ export class Sender {
       this.#owedPong = undefined;
       this.sendControl(Opcode.Pong, payload);
     }
-    if (this.#callbacks !== undefined) this.#callbacks.progress(this.#queue.sent);
-    if (this.bufferedAmount > 0) return;
-    if (this.#state === "ending") this.#owner.allSent();
-    const waiters = this.#waiters;
-    if (waiters === undefined) return;
-    this.#waiters = undefined;
-    for (const waiter of waiters) waiter.resolve();
+    this.#waiters?.progress(this.#queue.sent, this.bufferedAmount);
+    if (this.#state === "ending" && this.bufferedAmount === 0) this.#owner.allSent();
   }
 
   /**
@@ -513,12 +507,9 @@ export class Sender {
   drained(): Promise<void> {
     if (this.#state === "closed") this.#noteLoss(undefined);
     if (this.#loss === undefined && this.bufferedAmount === 0) return Promise.resolve();
-    const promise = new Promise<void>((resolve, reject) => {
-      if (this.#loss !== undefined) reject(this.#loss);
-      else (this.#waiters ??= []).push({ resolve, reject });
-    });
-    // A program may ignore the promise.
-    promise.catch(() => {});
+    const waiters = this.#waiters ??= new SentWaiters();
+    const promise = waiters.drained();
+    if (this.#loss !== undefined) waiters.lose(this.#loss);
     return promise;
   }
 
@@ -528,26 +519,10 @@ export class Sender {
    * @param callback Called later, once; with an error if the connection is lost before. Must not throw.
    */
   whenSent(callback: SentCallback): void {
-    this.#callbacks ??= new SentCallbacks();
-    this.#callbacks.add(this.#queue.sent + this.bufferedAmount, callback);
-    if (this.#state !== "closed") return this.#scheduleFlush();
-    this.#noteLoss(undefined);
-    queueMicrotask(() => this.#callbacks!.lose(this.#loss));
-  }
-
-  /**
-   * Sends messages without compression.
-   *
-   * @param send Sends them, at once.
-   * @returns The result of `send`.
-   */
-  withoutCompression<Result>(send: () => Result): Result {
-    this.#plain = true;
-    try {
-      return send();
-    } finally {
-      this.#plain = false;
-    }
+    const waiters = this.#waiters ??= new SentWaiters();
+    waiters.add(this.#queue.sent + this.bufferedAmount, callback);
+    if (this.#state === "closed") queueMicrotask(() => waiters.lose(this.#loss));
+    else this.#scheduleFlush();
   }
 
   /**
@@ -561,16 +536,11 @@ export class Sender {
     this.#noteLoss(cause);
     this.#queue.discard();
     this.#countBuffered();
-    const waiters = this.#waiters ?? [];
-    this.#waiters = undefined;
-    for (const waiter of waiters) waiter.reject(this.#loss);
-    this.#callbacks?.lose(this.#loss);
+    this.#waiters?.lose(this.#loss);
   }
 
   #noteLoss(cause: unknown): void {
-    if (this.bufferedAmount === 0) return;
-    const message = "The connection was lost before all bytes were sent";
-    this.#loss ??= new TransportError("ERR_CONNECTION_LOST", message, { cause });
+    if (this.bufferedAmount > 0) this.#loss ??= bytesLost(cause);
   }
 }
 

@@ -23,14 +23,16 @@ import { MessageAssembler, type MessageHandler } from "../protocol/message.ts";
  * @param handler Takes the messages.
  * @param role Role of this end.
  * @param settings Limits and switches.
+ * @param textAsBytes `true` if texts come as bytes.
  * @returns The assembler, and the parser before it.
  */
 export function makeParser(
   handler: MessageHandler,
   role: Role,
   { maxMessageSize, maxFragments, options: { frameByFrame } }: ConnectionSettings,
+  textAsBytes?: boolean,
 ): { assembler: MessageAssembler; parser: FrameParser } {
-  const assembler = new MessageAssembler(handler, { maxMessageSize, maxFragments, frameByFrame });
+  const assembler = new MessageAssembler(handler, { maxMessageSize, maxFragments, frameByFrame, textAsBytes });
   return { assembler, parser: new FrameParser(assembler, { role }) };
 }
 

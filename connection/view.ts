@@ -6,7 +6,7 @@
  */
 
 import { partsOf, type WebSocketConnection } from "./connection.ts";
-import type { SentCallback } from "./sent_callbacks.ts";
+import type { SentCallback } from "./sent_waiters.ts";
 
 /**
  * Stops the reading, so that the peer has to wait, until `resumeReading`. The closing handshake goes on: once this end
@@ -45,5 +45,11 @@ export function whenSent(connection: WebSocketConnection, callback: SentCallback
  * @returns The result of `send`.
  */
 export function withoutCompression<Result>(connection: WebSocketConnection, send: () => Result): Result {
-  return partsOf(connection).sender.withoutCompression(send);
+  const { sender } = partsOf(connection);
+  sender.compresses = false;
+  try {
+    return send();
+  } finally {
+    sender.compresses = true;
+  }
 }

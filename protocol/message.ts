@@ -12,7 +12,15 @@ import { isValidCloseCode, ProtocolError } from "../base/errors.ts";
 import type { FrameHandler, FrameHeader } from "./frame.ts";
 import { type FrameInfo, Opcode, ReservedBit } from "./frame_header.ts";
 import { UNMETERED } from "../base/stats.ts";
-import { decodeAscii, decodeUtf8, MAX_TEXT_LENGTH, textLength, Utf8Decoder, Utf8Validator } from "./utf8.ts";
+import {
+  decodeAscii,
+  decodeUtf8,
+  isUtf8Text,
+  MAX_TEXT_LENGTH,
+  textLength,
+  Utf8Decoder,
+  Utf8Validator,
+} from "./utf8.ts";
 
 /** Takes the messages and control frames of a {@linkcode MessageAssembler}, in the order of arrival. */
 export interface MessageHandler {
@@ -75,7 +83,15 @@ export interface MessageAssemblerOptions {
    * @default {false}
    */
   frameByFrame?: boolean | undefined;
+  /**
+   * True to deliver whole texts as bytes, checked, with a frame of `Opcode.Text` as the second argument.
+   * @default {false}
+   */
+  textAsBytes?: boolean | undefined;
 }
+
+/** Given with a text that is delivered as bytes. */
+export const TEXT_BYTES: FrameInfo = Object.freeze({ opcode: Opcode.Text, first: true, final: true });
 
 /** The longest payload with a length in 7 bits (RFC 6455 §5.2). */
 const MAX_SHORT = 125;
@@ -119,6 +135,7 @@ export class MessageAssembler implements FrameHandler {
   #maxFragments: number;
   #maxTextLength: number;
   #frameByFrame: boolean;
+  #textAsBytes: boolean;
   /** True if any short message is within the limits. */
   #allowsShort: boolean;
 
@@ -171,6 +188,7 @@ export class MessageAssembler implements FrameHandler {
     this.#maxFragments = options.maxFragments ?? 0;
     this.#maxTextLength = options.maxTextLength ?? MAX_TEXT_LENGTH;
     this.#frameByFrame = options.frameByFrame ?? false;
+    this.#textAsBytes = (options.textAsBytes ?? false) && !this.#frameByFrame;
     if (this.#frameByFrame) this.#frameDecoder = new Utf8Decoder();
     this.#allowsShort = !this.#frameByFrame && this.#maxTextLength >= MAX_SHORT &&
       (this.#maxMessageSize === 0 || this.#maxMessageSize >= MAX_SHORT);
@@ -225,6 +243,7 @@ export class MessageAssembler implements FrameHandler {
    */
   shortMessage(opcode: Opcode, bytes: Uint8Array, start: number, end: number, ascii: boolean): void {
     const text = opcode === Opcode.Text;
+    if (text && this.#textAsBytes) return this.#handler.message(sliceText(bytes, start, end, ascii), TEXT_BYTES);
     this.#handler.message(text ? this.#decodeWhole(bytes, start, end, ascii) : bytes.slice(start, end));
   }
 
@@ -305,8 +324,12 @@ export class MessageAssembler implements FrameHandler {
     if (this.#control) this.#takeControl(bytes, start, end);
     else if (this.#compressed) this.#inflater!.decompress(bytes, start, end, this.#takeInflated);
     else if (this.#remaining === 0 && this.#final && this.#fragments === 1 && this.#length === 0) {
-      if (this.#kind === "text") this.#assertTextFits(bytes, start, end);
-      this.#whole = this.#kind === "text" ? this.#decodeWhole(bytes, start, end, ascii) : bytes.slice(start, end);
+      if (this.#kind !== "text") this.#whole = bytes.slice(start, end);
+      else if (this.#textAsBytes) this.#whole = sliceText(bytes, start, end, ascii);
+      else {
+        this.#assertTextFits(bytes, start, end);
+        this.#whole = this.#decodeWhole(bytes, start, end, ascii);
+      }
     } else this.#append(bytes, start, end, ascii);
   }
 
@@ -404,16 +427,18 @@ export class MessageAssembler implements FrameHandler {
 
   #deliverMessage(): void {
     const data = this.#whole ?? this.#finishText() ?? this.#takeBuffer();
+    const frame = this.#textAsBytes && this.#kind === "text" ? TEXT_BYTES : undefined;
     this.#reset();
-    this.#handler.message(data);
+    this.#handler.message(data, frame);
   }
 
-  /** The text of a message that came in pieces; `undefined` if the message is binary. */
+  /** The text of a message that came in pieces; `undefined` if its bytes are delivered. */
   #finishText(): string | undefined {
     if (this.#kind !== "text") return undefined;
     const { ascii, complete } = this.#validator;
     if (!complete) throw invalidUtf8();
     this.#validator.reset();
+    if (this.#textAsBytes) return undefined;
     this.#assertTextFits(this.#buffer, 0, this.#length);
     const text = ascii ? decodeAscii(this.#buffer, 0, this.#length) : decodeUtf8(this.#buffer, 0, this.#length)!;
     this.#freeBuffer();
@@ -479,6 +504,12 @@ export class MessageAssembler implements FrameHandler {
       this.#handler.close(code, reason);
     }
   }
+}
+
+function sliceText(bytes: Uint8Array, start: number, end: number, ascii: boolean): Uint8Array<ArrayBuffer> {
+  const text = bytes.slice(start, end);
+  if (!ascii && !isUtf8Text(text)) throw invalidUtf8();
+  return text;
 }
 
 function invalidUtf8(): ProtocolError {

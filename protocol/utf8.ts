@@ -43,6 +43,16 @@ export function decodeUtf8(bytes: Uint8Array, start = 0, end: number = bytes.len
   }
 }
 
+/**
+ * Tells whether bytes are a complete UTF-8 text.
+ *
+ * @param bytes The bytes.
+ * @returns `false` if they are not.
+ */
+export function isUtf8Text(bytes: Uint8Array): boolean {
+  return isUtf8(bytes);
+}
+
 function isAsciiRange(bytes: Uint8Array, start: number, end: number): boolean {
   if (end - start > SHORT) return isAscii(bytes.subarray(start, end));
   let bits = 0;

@@ -6,6 +6,12 @@ export const TESTED_ELSEWHERE: ReadonlyMap<string, string> = new Map([
   ["connection/control_payload.ts", "tests/conformance_test.ts and connection_test.ts: control frames of the program"],
   ["connection/setup.ts", "tests/connection/connection_test.ts, and each test that opens a connection"],
   ["server/route_options.ts", "tests/server/routes_test.ts: each handler and setting"],
+  ["connection/view.ts", "tests/ws/websocket_test.ts and parity_test.ts: pausing, callbacks, the option compress"],
+  ["ws/binary_type.ts", "tests/ws/parity_test.ts: each form of binary messages"],
+  ["ws/emitter.ts", "gives types to the class of node:events, which each test of the room uses"],
+  ["ws/event_target.ts", "tests/ws/parity_test.ts: listeners that come and go, and their events"],
+  ["ws/pong_filter.ts", "tests/ws/websocket_test.ts: pongs of the program and of pingInterval"],
+  ["ws/upgrade.ts", "tests/ws/server_test.ts and parity_test.ts: each decision about a handshake"],
   ["base/handler_time.ts", "two lines around a call; tests/transport/fair_share_test.ts shows their effect"],
   [
     "protocol/collected_request.ts",

@@ -276,6 +276,7 @@ export class ServerConnections<Data> {
       message: extension.receive === undefined
         ? (connection, data, frame) => context.receive(connection, data, frame)
         : (connection, data, frame) => extension.receive!(connection, data, frame),
+      textAsBytes: extension.textAsBytes,
       handlesMessages: () => context.handlesMessages,
       ping: (connection, data) => {
         if (!handlers.onPing) return;

@@ -26,6 +26,8 @@ export interface ServerExtension<Data> {
   opened?(connection: WebSocketConnection<Data>): void;
   /** Called when a WebSocket has ended, before its handlers. */
   ended?(connection: WebSocketConnection<Data>): void;
+  /** `true`: `receive` gets texts as bytes, with a frame, and binary messages without one. */
+  textAsBytes?: boolean;
   /** Takes a message, instead of `ServerContext.receive`. */
   receive?(connection: WebSocketConnection<Data>, data: MessageData, frame?: FrameInfo): MessageResult;
   /** Answers a plain HTTP request, instead of `ServerContext.respond`. */

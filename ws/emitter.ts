@@ -16,6 +16,9 @@ export type EventListener<This, Args extends readonly unknown[]> = (this: This, 
 /** A listener with any arguments. */
 export type AnyListener = (...args: never[]) => unknown;
 
+/** A listener, as an emitter returns it. */
+export type KnownListener = (...args: unknown[]) => unknown;
+
 /** An event emitter of `node:events`. */
 export interface Emitter<Events extends EventTable> {
   /** Adds a listener. */
@@ -49,9 +52,9 @@ export interface Emitter<Events extends EventTable> {
   /** Counts the listeners of an event. */
   listenerCount(event: string | symbol, listener?: AnyListener): number;
   /** Returns the listeners of an event. */
-  listeners(event: string | symbol): AnyListener[];
+  listeners(event: string | symbol): KnownListener[];
   /** Returns the listeners of an event, those of `once` with their wrappers. */
-  rawListeners(event: string | symbol): AnyListener[];
+  rawListeners(event: string | symbol): KnownListener[];
   /** Returns the names of events that have listeners. */
   eventNames(): (string | symbol)[];
   /** Sets the number of listeners beyond which a warning is printed. */

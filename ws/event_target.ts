@@ -1,11 +1,11 @@
 /**
- * Events in the form of the browser's, for `addEventListener` and properties such as `onmessage`, on top of listeners of
- * `node:events`.
+ * Events in the form of the browser's, for `addEventListener` and properties such as `onmessage`, on top of listeners
+ * of `node:events`.
  *
  * @module
  */
 
-import type { AnyListener } from "./emitter.ts";
+import type { KnownListener } from "./emitter.ts";
 
 /** Names of the events that have this form. */
 export type SocketEventName = "open" | "message" | "close" | "error";
@@ -57,22 +57,22 @@ export interface SocketEventTable {
 /** A function, or an object with a method `handleEvent`. */
 export type SocketEventListener<Event> = ((event: Event) => unknown) | { handleEvent(event: Event): unknown };
 
-/** What events tell about the WebSocket that they come from. */
+/** State of the WebSocket that events come from. */
 export interface EventSource {
   /** `true` if both close frames were exchanged. */
   readonly wasClean: boolean;
 }
 
 /** Origin of a listener: given to `addEventListener`, or a property. */
-type Origin = "method" | "property";
+export type ListenerOrigin = "method" | "property";
 
 interface Registration {
   readonly given: unknown;
-  readonly origin: Origin;
+  readonly origin: ListenerOrigin;
 }
 
 /** The functions that were given to the emitter, and what the program gave. */
-const registrations = new WeakMap<AnyListener, Registration>();
+const registrations = new WeakMap<KnownListener, Registration>();
 
 /**
  * Makes the listener for the emitter.
@@ -81,16 +81,16 @@ const registrations = new WeakMap<AnyListener, Registration>();
  * @param given The listener of the program.
  * @param origin Origin of the listener.
  * @param target The WebSocket.
- * @param source What the events tell about it.
+ * @param source State of the WebSocket.
  * @returns The listener; `undefined` if there are no such events.
  */
 export function wrapListener(
   type: string,
   given: unknown,
-  origin: Origin,
+  origin: ListenerOrigin,
   target: object,
   source: EventSource,
-): AnyListener | undefined {
+): KnownListener | undefined {
   const makeEvent = EVENT_MAKERS.get(type);
   if (makeEvent === undefined) return undefined;
   const listener = (...args: unknown[]): unknown => callListener(given, target, makeEvent(target, source, args));
@@ -136,10 +136,10 @@ function callListener(given: unknown, target: object, event: SocketEvent): unkno
  * @returns The listener of the emitter, and that of the program.
  */
 export function findListener(
-  listeners: readonly AnyListener[],
-  origin: Origin,
+  listeners: readonly KnownListener[],
+  origin: ListenerOrigin,
   given?: unknown,
-): { listener: AnyListener; given: unknown } | undefined {
+): { listener: KnownListener; given: unknown } | undefined {
   for (const listener of listeners) {
     const found = registrations.get(listener);
     if (found?.origin !== origin || (given !== undefined && found.given !== given)) continue;

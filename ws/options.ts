@@ -6,7 +6,6 @@
 
 import type { CompressionOptions } from "../protocol/compression.ts";
 import type { ServerHandlers } from "../server/handlers.ts";
-import type { ServerProperties } from "../server/settings.ts";
 import type { WebSocketServerOptions as EngineOptions } from "../server/settings.ts";
 import type { DuplexSocket } from "../transport/duplex.ts";
 import type { WebSocket } from "./websocket.ts";
@@ -38,7 +37,7 @@ export interface HttpServer {
   address(): { address: string; family: string; port: number } | string | null;
 }
 
-/** What `verifyClient` decides about. */
+/** A handshake that `verifyClient` decides about. */
 export interface VerifyInfo {
   /** The value of `Origin`. */
   readonly origin: string;
@@ -53,22 +52,17 @@ export type VerifyAnswer = (
   verified: boolean,
   code?: number,
   message?: string,
-  headers?: Readonly<Record<string, string | number | readonly string[]>>,
+  headers?: Readonly<Record<string, string | number | string[]>>,
 ) => void;
 
-/** Decides whether to open a WebSocket: by its result, or with two parameters by calling the second. */
-export type VerifyClient =
-  | ((info: VerifyInfo) => boolean | Promise<boolean>)
-  | ((info: VerifyInfo, answer: VerifyAnswer) => void);
+/**
+ * Decides whether to open a WebSocket. A function with one parameter returns a boolean or a promise of one; a function
+ * with two calls the second, now or later.
+ */
+export type VerifyClient = (info: VerifyInfo, answer: VerifyAnswer) => boolean | void | Promise<boolean | void>;
 
 /** Options of compression: those of `ws` that this library has too, and `zlibDeflateOptions`. */
-export interface PerMessageDeflateOptions extends
-  Pick<
-    CompressionOptions,
-    "serverNoContextTakeover" | "clientNoContextTakeover" | "serverMaxWindowBits" | "threshold"
-  > {
-  /** The client's window is at most 2^n bytes, 8 to 15. */
-  clientMaxWindowBits?: number | boolean | undefined;
+export interface PerMessageDeflateOptions extends Omit<CompressionOptions, "level" | "memoryLevel"> {
   /** Options of zlib, of which level and memory count. */
   zlibDeflateOptions?: { level?: number | undefined; memLevel?: number | undefined } | undefined;
   /** Ignored. */
@@ -163,7 +157,7 @@ export function toSettings(options: WebSocketServerOptions): EngineOptions {
     maxFragments,
     compression: toCompression(options.perMessageDeflate),
     ...settings,
-    options: { ...settings?.options, manualPong: !autoPong },
+    options: { ...settings?.options, manualPong: !autoPong, manualClose: true },
   };
 }
 
@@ -175,9 +169,9 @@ export function toSettings(options: WebSocketServerOptions): EngineOptions {
  */
 export function toCompression(given: WebSocketServerOptions["perMessageDeflate"]): boolean | CompressionOptions {
   if (typeof given !== "object" || given === null) return given === true;
-  const { threshold, serverNoContextTakeover, clientNoContextTakeover, serverMaxWindowBits } = given;
+  const { threshold, serverNoContextTakeover, clientNoContextTakeover, serverMaxWindowBits, clientMaxWindowBits } =
+    given;
   const { level, memLevel } = given.zlibDeflateOptions ?? {};
-  const clientMaxWindowBits = typeof given.clientMaxWindowBits === "number" ? given.clientMaxWindowBits : undefined;
   return {
     threshold,
     level,

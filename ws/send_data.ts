@@ -8,8 +8,23 @@ import { Buffer } from "node:buffer";
 import { EMPTY } from "../base/bytes.ts";
 import type { SendData } from "../protocol/payload.ts";
 
-/** A message to send: a string or a number as text, anything else as binary. */
-export type SocketData = SendData | number | readonly number[] | null | undefined;
+/** An object that stands for a message, as `Buffer.from` takes it. */
+export type ConvertibleData =
+  | { valueOf(): ArrayBufferLike | Uint8Array | readonly number[] | string }
+  | { [Symbol.toPrimitive](hint: string): string };
+
+/**
+ * A message to send: a string or a number as text, anything else as binary. A list of numbers is one of octets, a list
+ * of bytes becomes one message.
+ */
+export type SocketData =
+  | SendData
+  | number
+  | readonly number[]
+  | readonly Uint8Array[]
+  | ConvertibleData
+  | null
+  | undefined;
 
 /** Options of one message. */
 export interface SocketSendOptions {
@@ -36,15 +51,26 @@ export interface SocketSendOptions {
  * Brings a message into a form that a connection takes.
  *
  * @param data The message.
- * @returns The text, the bytes or the `Blob`. Other objects are left as they are: the connection refuses them.
- * @throws {TypeError} If it is a boolean, a function, or another value that is no message.
+ * @returns The text, the bytes or the `Blob`.
+ * @throws {TypeError} If it is a boolean, a function, or an object that is no message.
  */
 export function toSendData(data: SocketData): SendData {
   if (typeof data === "string") return data;
   if (typeof data === "number") return String(data);
   if (data === null || data === undefined) return EMPTY;
-  if (typeof data === "object") return Array.isArray(data) ? Uint8Array.from(data) : data as SendData;
-  throw new TypeError(`Cannot send a value of type "${typeof data}": send a string or bytes`);
+  if (typeof data !== "object") {
+    throw new TypeError(`Cannot send a value of type "${typeof data}": send a string or bytes`);
+  }
+  if (ArrayBuffer.isView(data) || isBuffer(data) || isBlob(data)) return data;
+  return isList(data) ? Buffer.concat(data) : Buffer.from(data as ArrayLike<number>);
+}
+
+function isBuffer(data: object): data is ArrayBufferLike {
+  return data instanceof ArrayBuffer || data instanceof SharedArrayBuffer;
+}
+
+function isList(data: object): data is Uint8Array[] {
+  return Array.isArray(data) && data[0] instanceof Uint8Array;
 }
 
 /**
@@ -65,7 +91,7 @@ export function withKind(data: SendData, binary: boolean | undefined): { data: S
  * @param data The message.
  * @returns `true` for a `Blob`.
  */
-export function isBlob(data: SendData): data is Blob {
+export function isBlob(data: unknown): data is Blob {
   return data instanceof Blob;
 }
 

@@ -5,7 +5,7 @@
  */
 
 import { createServer, STATUS_CODES } from "node:http";
-import { HandlerError, StateError } from "../base/errors.ts";
+import { CloseCode, HandlerError, StateError } from "../base/errors.ts";
 import { isError } from "../base/thrown.ts";
 import type { WebSocketConnection } from "../connection/connection.ts";
 import { extendServer, WebSocketServer as Engine } from "../server/server.ts";
@@ -18,7 +18,7 @@ import {
   type UpgradeRequest,
   type WebSocketServerOptions,
 } from "./options.ts";
-import { Upgrade, type UpgradeCallback } from "./upgrade.ts";
+import { findFault, Upgrade, type UpgradeOwner } from "./upgrade.ts";
 import { viewControl, WebSocket } from "./websocket.ts";
 
 /** Events of a {@linkcode WebSocketServer}, with the arguments of their listeners. */
@@ -49,12 +49,13 @@ type State = "running" | "closing" | "closed";
 /** A server in the form of that of npm `ws`. */
 export class WebSocketServer extends WebSocketServerEmitter {
   /** The options. */
-  readonly options: WebSocketServerOptions;
+  readonly options: Omit<WebSocketServerOptions, "server" | "WebSocket">;
   /** The open connections, until they have ended; `undefined` with `clientTracking: false`. */
-  readonly clients: Set<WebSocket> | undefined;
-  /** The option `path`. */
-  readonly path: string | undefined;
+  readonly clients: Set<WebSocket>;
+  /** Class of the connections. */
+  readonly #class: NonNullable<WebSocketServerOptions["WebSocket"]>;
   readonly #engine: Engine<Upgrade>;
+  readonly #owner: UpgradeOwner;
   /** The upgrade that is being handed to the engine. */
   #upgrade: Upgrade | undefined;
   #http: HttpServer | undefined;
@@ -79,17 +80,28 @@ export class WebSocketServer extends WebSocketServerEmitter {
    * @throws {TypeError} If not exactly one of `port`, `server` and `noServer` is given.
    * @throws {OptionError} If a setting is out of range.
    */
-  constructor(options: WebSocketServerOptions, listening?: () => void) {
+  constructor(options: WebSocketServerOptions = {}, listening?: () => void) {
     super({ captureRejections: true });
-    const { port, server, noServer, path, clientTracking = true } = options;
+    const { port, server, noServer, clientTracking = true } = options;
     const modes = [port !== undefined && port !== null, Boolean(server), noServer === true];
     if (modes.filter(Boolean).length !== 1) {
       throw new TypeError('Give exactly one of the options "port", "server" and "noServer"');
     }
-    this.options = options;
-    this.path = path;
-    this.clients = clientTracking ? new Set() : undefined;
+    // A copy: programs change the options of a server, as graphql-ws does.
+    this.options = { ...options };
+    this.#class = options.WebSocket ?? WebSocket;
+    // As in `ws`, whose types leave `undefined` out too: programs that track nothing do not read it.
+    this.clients = (clientTracking ? new Set() : undefined) as Set<WebSocket>;
     this.#engine = this.#makeEngine();
+    const isClosing = (): boolean => this.#state !== "running";
+    this.#owner = {
+      options: this.options,
+      get closing() {
+        return isClosing();
+      },
+      shouldHandle: (request) => this.shouldHandle(request),
+      showHeaders: (lines, request) => void this.emit("headers", lines, request),
+    };
     if (server) this.#http = server;
     else if (!noServer) this.#http = this.#listen(listening);
     if (this.#http !== undefined) this.#attach(this.#http);
@@ -100,6 +112,10 @@ export class WebSocketServer extends WebSocketServerEmitter {
       ...toSettings(this.options),
       onConnect: (connection) => void (connection.data = this.#upgrade),
       onSelectProtocol: (connection) => connection.data.protocol,
+      // The answer has the reason too, as that of `ws`: a client that closes gets its own reason back.
+      onClose: (connection, code, reason) => {
+        void connection.close(code === CloseCode.NoStatusReceived ? undefined : code, reason);
+      },
       onPing: ({ data }, payload) => viewControl.ping(data.view!, payload),
       onPong: ({ data }, payload) => viewControl.pong(data.view!, payload),
       onEnd: (connection, info) => {
@@ -113,7 +129,8 @@ export class WebSocketServer extends WebSocketServerEmitter {
     extendServer(engine, {
       allow: (connection) => connection.data.decide(connection),
       opened: (connection) => this.#opened(connection),
-      receive: (connection, data) => viewControl.message(connection.data.view!, data),
+      textAsBytes: true,
+      receive: (connection, data, frame) => viewControl.message(connection.data.view!, data, frame === undefined),
     });
     return engine;
   }
@@ -144,6 +161,11 @@ export class WebSocketServer extends WebSocketServerEmitter {
 
   // ---- Upgrades ------------------------------------------------------------------------------------------------
 
+  /** The option `path`. */
+  get path(): string {
+    return this.options.path ?? "";
+  }
+
   /**
    * Tells whether the path of a request is that of the option `path`.
    *
@@ -158,6 +180,8 @@ export class WebSocketServer extends WebSocketServerEmitter {
   /**
    * Opens a WebSocket for a request that an HTTP server has read, or refuses it with an answer on the socket.
    *
+   * @typeParam Request Type of the request.
+   *
    * @param request The request.
    * @param socket Its socket, which belongs to the server from here on.
    * @param head Bytes that came behind the request.
@@ -165,17 +189,14 @@ export class WebSocketServer extends WebSocketServerEmitter {
    * later.
    * @throws {OptionError} If an argument is of another type, or the socket was handed over before.
    */
-  handleUpgrade(request: UpgradeRequest, socket: UpgradeStream, head: Uint8Array, callback: UpgradeCallback): void {
-    this.#upgrade = new Upgrade(
-      {
-        options: this.options,
-        shouldHandle: (request) => this.shouldHandle(request),
-        closing: this.#state !== "running",
-        showHeaders: (lines, request) => void this.emit("headers", lines, request),
-      },
-      request,
-      callback,
-    );
+  handleUpgrade<Request extends UpgradeRequest>(
+    request: Request,
+    socket: UpgradeStream,
+    head: Uint8Array,
+    callback: (socket: WebSocket, request: Request) => void,
+  ): void {
+    if (this.#tellsClientError(request, socket)) return;
+    this.#upgrade = new Upgrade(this.#owner, request, (view) => callback(view, request));
     try {
       this.#engine.handleUpgrade(request, socket, head);
     } finally {
@@ -183,13 +204,24 @@ export class WebSocketServer extends WebSocketServerEmitter {
     }
   }
 
+  /** Gives the socket of a handshake that is not valid to the listeners of `wsClientError`, if there are any. */
+  #tellsClientError(request: UpgradeRequest, socket: UpgradeStream): boolean {
+    if (this.listenerCount("wsClientError") === 0) return false;
+    const fault = findFault(request, this.#engine);
+    if (fault === undefined) return false;
+    // As `ws` does: an error of a socket without a listener for it would end the program.
+    if ("on" in socket) socket.on("error", () => void socket.destroy());
+    this.emit("wsClientError", fault, socket, request);
+    return true;
+  }
+
   #opened(connection: WebSocketConnection<Upgrade>): void {
-    const { request, callback } = connection.data;
-    const view = connection.data.view = new (this.options.WebSocket ?? WebSocket)(null, undefined, this.options);
+    const { callback } = connection.data;
+    const view = connection.data.view = new this.#class(null, undefined, this.options);
     viewControl.attach(view, connection);
     this.clients?.add(view);
     try {
-      callback(view, request);
+      callback(view);
     } catch (error) {
       viewControl.threw(view, "on connection", error);
     }
@@ -198,7 +230,7 @@ export class WebSocketServer extends WebSocketServerEmitter {
   #failed(error: unknown, upgrade: Upgrade | undefined): void {
     if (upgrade?.view !== undefined) return viewControl.failed(upgrade.view, error);
     // Refused handshakes are the peers' own faults, and come in floods.
-    if (isError(error, HandlerError)) this.#report(error);
+    if (isError(error, HandlerError)) this.#report(upgrade ? new HandlerError(upgrade.asked, error.cause) : error);
   }
 
   #report(error: HandlerError): void {

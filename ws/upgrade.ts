@@ -7,15 +7,20 @@
 
 import { STATUS_CODES } from "node:http";
 import type { WebSocketConnection } from "../connection/connection.ts";
-import { acceptKey } from "../protocol/handshake.ts";
+import { acceptKey, checkUpgradeRequest, type UpgradeChecks } from "../protocol/handshake.ts";
+import { parseRequestLine } from "../protocol/head.ts";
 import { textResponse } from "../protocol/http.ts";
+import type { AcceptSettings } from "../server/accept_host.ts";
+import { UpgradeHead } from "../server/upgrade_request.ts";
+import { HandshakeError } from "../base/errors.ts";
+import { isError } from "../base/thrown.ts";
 import type { AllowAnswer, AllowResult } from "../server/handlers.ts";
 import { promiseOf } from "../base/promises.ts";
-import type { UpgradeRequest, VerifyAnswer, VerifyInfo, WebSocketServerOptions } from "./options.ts";
+import type { UpgradeRequest, VerifyClient, VerifyInfo, WebSocketServerOptions } from "./options.ts";
 import type { WebSocket } from "./websocket.ts";
 
 /** Called when the WebSocket is open. */
-export type UpgradeCallback = (socket: WebSocket, request: UpgradeRequest) => void;
+export type UpgradeCallback = (socket: WebSocket) => void;
 
 /** The server, as far as an upgrade asks it. */
 export interface UpgradeOwner {
@@ -29,9 +34,6 @@ export interface UpgradeOwner {
   showHeaders(lines: string[], request: UpgradeRequest): void;
 }
 
-/** Header fields of the handshake, which listeners cannot change. */
-const HANDSHAKE_FIELDS = /^(?:connection|upgrade|sec-websocket-[a-z]+)$/i;
-
 /** One upgrade. */
 export class Upgrade {
   /** The request. */
@@ -42,6 +44,8 @@ export class Upgrade {
   view: WebSocket | undefined;
   /** The subprotocol, once the request is allowed. */
   protocol = "";
+  /** Function of the program that decides now, for errors. */
+  asked = "shouldHandle";
   readonly #owner: UpgradeOwner;
 
   /**
@@ -66,17 +70,16 @@ export class Upgrade {
   decide(connection: WebSocketConnection<Upgrade>): AllowResult {
     if (!this.#owner.shouldHandle(this.request)) return refusal(400);
     const { verifyClient } = this.#owner.options;
+    this.asked = "verifyClient";
     if (typeof verifyClient !== "function") return this.#accept(connection);
-    const answer = this.#verify(verifyClient as (info: VerifyInfo, answer: VerifyAnswer) => unknown);
+    const answer = this.#verify(verifyClient);
     return answer instanceof Promise
       ? answer.then((refused) => refused ?? this.#accept(connection))
       : answer ?? this.#accept(connection);
   }
 
   /** Returns the refusal; `undefined`: the request is allowed. */
-  #verify(
-    verifyClient: (info: VerifyInfo, answer: VerifyAnswer) => unknown,
-  ): Response | undefined | Promise<Response | undefined> {
+  #verify(verifyClient: VerifyClient): Response | undefined | Promise<Response | undefined> {
     const { headers, socket } = this.request;
     const info = { origin: headers.origin as string, secure: socket?.encrypted === true, req: this.request };
     if (verifyClient.length !== 2) {
@@ -99,11 +102,14 @@ export class Upgrade {
     if (this.#owner.closing) return refusal(503);
     const { protocols } = connection.request;
     const { handleProtocols } = this.#owner.options;
+    this.asked = "handleProtocols";
     if (protocols.length > 0) {
       const chosen = handleProtocols ? handleProtocols(new Set(protocols), this.request) : protocols[0]!;
       this.protocol = chosen || "";
     }
-    return { headers: this.#askHeaders(connection) };
+    const headers = this.#askHeaders(connection);
+    if (this.protocol !== "" && !protocols.includes(this.protocol)) this.asked = "handleProtocols";
+    return { headers };
   }
 
   #askHeaders(connection: WebSocketConnection<Upgrade>): [string, string][] {
@@ -115,9 +121,15 @@ export class Upgrade {
       `Sec-WebSocket-Accept: ${acceptKey(key)}`,
     ];
     if (this.protocol !== "") lines.push(`Sec-WebSocket-Protocol: ${this.protocol}`);
+    this.asked = "on headers";
     this.#owner.showHeaders(lines, this.request);
-    return lines.slice(1).map(splitLine).filter(([name]) => !HANDSHAKE_FIELDS.test(name));
+    return lines.slice(1).map(splitLine).filter(([name]) => !isOfHandshake(name.toLowerCase()));
   }
+}
+
+/** Listeners cannot change what the handshake itself decides. */
+function isOfHandshake(name: string): boolean {
+  return name === "connection" || name === "upgrade" || name.startsWith("sec-websocket-");
 }
 
 function splitLine(line: string): [string, string] {
@@ -141,4 +153,28 @@ export function refusal(
 ): Response {
   const fields = Object.entries(headers).map(([name, value]) => [name, String(value)]);
   return textResponse(status, message, Object.fromEntries(fields));
+}
+
+/**
+ * Checks a handshake as the server will.
+ *
+ * @param request The request.
+ * @param settings Limits and switches of the server.
+ * @returns Its fault; `undefined`: it is valid.
+ * @throws {OptionError} If it is no request.
+ */
+export function findFault(
+  request: UpgradeRequest,
+  settings: Pick<AcceptSettings, "maxHeadSize" | "maxHeaderFields"> & { readonly options: UpgradeChecks },
+): HandshakeError | undefined {
+  const head = new UpgradeHead(request);
+  try {
+    head.check(settings);
+    const { method, minorVersion } = parseRequestLine(head.startLine);
+    checkUpgradeRequest(method, minorVersion, head.fields, settings.options);
+    return undefined;
+  } catch (error) {
+    if (isError(error, HandshakeError)) return error;
+    throw error;
+  }
 }

@@ -47,12 +47,15 @@ export const WebSocketEmitter: EmitterClass<WebSocketEvents> = emitterClass<WebS
 /** Called once a message has left, or with the error that lost it. */
 export type SendCallback = (error?: Error) => void;
 
-/** What the server and the client tell a view. */
+/** As {@linkcode SendCallback}; the types of `ws` let callbacks of `ping` and `pong` demand the error. */
+export type ControlCallback = SendCallback | ((error: Error) => void);
+
+/** Events that the server passes to a view. */
 export interface ViewControl {
   /** Gives a view its connection, which is open. */
   attach(view: WebSocket, connection: WebSocketConnection): void;
-  /** A message came; a text comes as bytes. */
-  message(view: WebSocket, data: MessageData): void;
+  /** A message came. */
+  message(view: WebSocket, data: MessageData, isBinary: boolean): void;
   /** A ping came. */
   ping(view: WebSocket, payload: Uint8Array): void;
   /** A pong came. */
@@ -132,7 +135,7 @@ export class WebSocket extends WebSocketEmitter {
     });
     viewControl = {
       attach: (view, connection) => void (view.#connection = connection),
-      message: (view, data) => view.#message(data),
+      message: (view, data, isBinary) => view.#message(data as Uint8Array<ArrayBuffer>, isBinary),
       ping: (view, payload) => view.#deliver("ping", Buffer.from(payload)),
       pong: (view, payload) => view.#pong(payload),
       failed: (view, error) => view.#failed(error),
@@ -158,9 +161,9 @@ export class WebSocket extends WebSocketEmitter {
     return this.#connection?.extensions.map(({ name }) => name).join() ?? "";
   }
 
-  /** The URL of a client; `undefined` on a server. */
-  get url(): string | undefined {
-    return undefined;
+  /** The URL of a client; "" on a server. */
+  get url(): string {
+    return "";
   }
 
   /** Bytes that were sent by the program and not yet taken by the operating system. */
@@ -278,7 +281,7 @@ export class WebSocket extends WebSocketEmitter {
    * @throws {StateError} If the connection is not open yet.
    * @throws {OptionError} If `data` is too long or cannot be sent.
    */
-  ping(data?: SocketData | SendCallback, mask?: boolean | SendCallback, callback?: SendCallback): void {
+  ping(data?: SocketData | ControlCallback, mask?: boolean | ControlCallback, callback?: ControlCallback): void {
     this.#control(Opcode.Ping, data, mask, callback);
   }
 
@@ -291,19 +294,21 @@ export class WebSocket extends WebSocketEmitter {
    * @throws {StateError} If the connection is not open yet.
    * @throws {OptionError} If `data` is too long or cannot be sent.
    */
-  pong(data?: SocketData | SendCallback, mask?: boolean | SendCallback, callback?: SendCallback): void {
+  pong(data?: SocketData | ControlCallback, mask?: boolean | ControlCallback, callback?: ControlCallback): void {
     this.#control(Opcode.Pong, data, mask, callback);
   }
 
   #control(
     opcode: Opcode,
-    data: SocketData | SendCallback,
-    mask: boolean | SendCallback | undefined,
-    callback: SendCallback | undefined,
+    data: SocketData | ControlCallback,
+    mask: boolean | ControlCallback | undefined,
+    callback: ControlCallback | undefined,
   ): void {
     const connection = this.#assertConnected();
-    const done = typeof data === "function" ? data : typeof mask === "function" ? mask : callback;
     const given = typeof data === "function" ? EMPTY : toSendData(data);
+    const done = (typeof data === "function" ? data : typeof mask === "function" ? mask : callback) as
+      | SendCallback
+      | undefined;
     if (this.readyState !== 1) return this.#refuse(sizeOf(given), done);
     const payload = toReadyPayload(given, "send a control frame");
     connection.sendSimpleFrame(opcode, payload);
@@ -351,9 +356,8 @@ export class WebSocket extends WebSocketEmitter {
 
   // ---- Events --------------------------------------------------------------------------------------------------
 
-  #message(data: MessageData): void {
-    if (typeof data === "string") this.#deliver("message", Buffer.from(data), false);
-    else this.#deliver("message", toRawData(data, this.#binaryType), true);
+  #message(data: Uint8Array<ArrayBuffer>, isBinary: boolean): void {
+    this.#deliver("message", toRawData(data, isBinary ? this.#binaryType : "nodebuffer"), isBinary);
   }
 
   #pong(payload: Uint8Array): void {

@@ -35,6 +35,7 @@ export type NeedName =
   | "Apache"
   | "Caddy"
   | "npm:ws@8.23.0"
+  | "npm:ws@8.23.0 in a folder"
   | "npm:reconnecting-websocket@4.4.0"
   | "npm:@opentelemetry/sdk-trace-base@2.12.1"
   | "npm:redis@6.3.1"
@@ -200,6 +201,8 @@ const NEEDS: Readonly<Record<NeedName, Need>> = {
   "Caddy": { install: "apt-get install caddy", find: () => findProgram([["caddy"]], "version") },
   // Run by Deno for the tests of both: Bun has another module under that name.
   "npm:ws@8.23.0": { install: FROM_NPM, find: () => cacheForDeno("npm:ws@8.23.0") },
+  // For tests that compare ours with it in one process; loaded by its path, since Bun has another module of that name.
+  "npm:ws@8.23.0 in a folder": { install: FROM_NPM, find: () => addPackages("npm:ws-8.23.0", ["ws@8.23.0"]) },
   "npm:reconnecting-websocket@4.4.0": {
     install: FROM_NPM,
     find: () => cacheForDeno("npm:reconnecting-websocket@4.4.0"),
