@@ -374,7 +374,7 @@ function checkTests({ files, testedElsewhere }: Tree, modules: readonly Module[]
   }
   for (const path of files.keys()) {
     const [, folder] = /^tests\/(.+)\/[^/]+_test\.ts$/.exec(path) ?? [];
-    if (folder !== undefined && !Object.hasOwn(ROOMS, folder) && folder !== "scripts") {
+    if (folder !== undefined && !Object.hasOwn(ROOMS, folder) && folder !== "scripts" && folder !== "hosted") {
       found.push({ place: path, message: `lies in tests/${folder}/, which is no room` });
     }
   }

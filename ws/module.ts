@@ -5,6 +5,7 @@
  */
 
 import { WebSocketServer } from "./server.ts";
+import { createWebSocketStream } from "./stream.ts";
 import { WebSocket } from "./websocket.ts";
 
 /** The class {@linkcode WebSocket}, with the server as static members. */
@@ -27,6 +28,8 @@ export interface WebSocketClass {
   readonly WebSocketServer: typeof WebSocketServer;
   /** This class. */
   readonly WebSocket: typeof WebSocket;
+  /** Makes a stream of a connection. */
+  readonly createWebSocketStream: typeof createWebSocketStream;
 }
 
 /** A connection as programs written for npm `ws` expect it. */
@@ -36,5 +39,6 @@ const WebSocketDefault: WebSocketClass = Object.assign(WebSocket, {
   Server: WebSocketServer,
   WebSocketServer,
   WebSocket,
+  createWebSocketStream,
 });
 export default WebSocketDefault;

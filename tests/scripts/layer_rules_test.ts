@@ -209,6 +209,7 @@ describe("checkLayers", () => {
         `tests/${folder}/a_test.ts lies in tests/${folder}/, which is no room`,
       ]);
     }
+    for (const folder of ["base", "scripts", "hosted"]) assertEquals(check({ [`tests/${folder}/a_test.ts`]: "" }), []);
   });
 
   it("demands reasons that are not empty, and existing tests in them", () => {

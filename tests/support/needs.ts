@@ -45,6 +45,15 @@ export type NeedName =
   | "npm:terser and others"
   | "npm:vite and others"
   | "npm:frameworks"
+  | "npm:socket.io@4.8.4"
+  | "npm:aedes@1.2.0"
+  | "npm:@microsoft/signalr@10.0.11"
+  | "npm:rpc-websockets@10.0.1"
+  | "npm:graphql-ws@6.4.2"
+  | "npm:@trpc/server@11.25.2"
+  | "npm:sharedb@7.0.0"
+  | "npm:y-websocket@3.1.0"
+  | "npm:@hocuspocus/server@3.4.4"
   | "deno bundle";
 
 interface Need {
@@ -94,8 +103,8 @@ function addForBun(specifier: string): Found {
   return addPackages(specifier, [specifier.slice("npm:".length)]);
 }
 
-/** Puts packages into a folder of that name. */
-function addPackages(name: string, packages: readonly string[]): Found {
+/** Puts packages into a folder of that name, and runs a command of Bun there. */
+function addPackages(name: string, packages: readonly string[], command: readonly string[] = ["--version"]): Found {
   const bun = find("Bun");
   const folder = join(tmpdir(), `tackline-${name.replace(/[:@]/g, "-")}`);
   if (bun === undefined) return undefined;
@@ -103,7 +112,8 @@ function addPackages(name: string, packages: readonly string[]): Found {
     // Renamed when it is complete: another process may do the same meanwhile.
     const own = mkdtempSync(`${folder}-`);
     writeFileSync(join(own, "package.json"), "{}");
-    if (check([...bun, "add", ...packages], own) !== undefined) rename(own, folder);
+    const isAdded = check([...bun, "add", ...packages], own) !== undefined;
+    if (isAdded && check([...bun, ...command], own) !== undefined) rename(own, folder);
     rmSync(own, { recursive: true, force: true });
   }
   return existsSync(folder) ? [folder] : undefined;
@@ -149,6 +159,15 @@ const CURRENT_BUNDLERS = [
   "@rollup/plugin-node-resolve@16.0.3",
 ];
 const FRAMEWORKS = ["express@5.3.0", "hono@4.13.19", "@hono/node-server@2.1.9"];
+const SHAREDB = ["@teamwork/websocket-json-stream@2.0.0", "reconnecting-websocket@4.4.0"];
+const YJS = ["yjs@13.6.33", "y-protocols@1.0.7"];
+/**
+ * Makes one file of aedes, which consists of modules of ECMAScript: outside of the project Deno does not find what they
+ * import, and its specifier with `npm:` would bring other types of Node into `deno check`, by `deno.lock`.
+ */
+const BUNDLE_AEDES = ["build", "node_modules/aedes/aedes.js", "--target=node", "--outfile=aedes.mjs"];
+/** Version of `ws` that can host others instead of ours: see `hosted.ts`. */
+const WS = "ws@8.23.0";
 const FROM_NPM = "fetched by the tests when registry.npmjs.org can be reached";
 
 const NEEDS: Readonly<Record<NeedName, Need>> = {
@@ -210,6 +229,44 @@ const NEEDS: Readonly<Record<NeedName, Need>> = {
   },
   "npm:vite and others": { install: FROM_NPM, find: () => addPackages("npm:bundlers-8.4.0", CURRENT_BUNDLERS) },
   "npm:frameworks": { install: FROM_NPM, find: findFrameworks },
+  "npm:socket.io@4.8.4": {
+    install: FROM_NPM,
+    find: () => addPackages("npm:socket.io-4.8.4", ["socket.io@4.8.4", "socket.io-client@4.8.4", WS]),
+  },
+  "npm:aedes@1.2.0": {
+    install: FROM_NPM,
+    find: () => addPackages("npm:aedes-1.2.0-bundled", ["aedes@1.2.0", "mqtt@5.16.0", WS], BUNDLE_AEDES),
+  },
+  "npm:@microsoft/signalr@10.0.11": {
+    install: FROM_NPM,
+    find: () => addPackages("npm:signalr-10.0.11", ["@microsoft/signalr@10.0.11", WS]),
+  },
+  "npm:rpc-websockets@10.0.1": {
+    install: FROM_NPM,
+    find: () => addPackages("npm:rpc-websockets-10.0.1", ["rpc-websockets@10.0.1", WS]),
+  },
+  "npm:graphql-ws@6.4.2": {
+    install: FROM_NPM,
+    find: () => addPackages("npm:graphql-ws-6.4.2", ["graphql-ws@6.4.2", "graphql@16.15.0", WS]),
+  },
+  "npm:@trpc/server@11.25.2": {
+    install: FROM_NPM,
+    find: () =>
+      addPackages("npm:trpc-11.25.2", ["@trpc/server@11.25.2", "@trpc/client@11.25.2", "typescript@5.9.3", WS]),
+  },
+  "npm:sharedb@7.0.0": {
+    install: FROM_NPM,
+    find: () => addPackages("npm:sharedb-7.0.0", ["sharedb@7.0.0", ...SHAREDB, WS]),
+  },
+  "npm:y-websocket@3.1.0": {
+    install: FROM_NPM,
+    find: () => addPackages("npm:y-websocket-3.1.0", ["y-websocket@3.1.0", "@y/websocket-server@0.1.1", ...YJS, WS]),
+  },
+  "npm:@hocuspocus/server@3.4.4": {
+    install: FROM_NPM,
+    find: () =>
+      addPackages("npm:hocuspocus-3.4.4", ["@hocuspocus/server@3.4.4", "@hocuspocus/provider@3.4.4", ...YJS, WS]),
+  },
   "deno bundle": { install: FROM_NPM, find: (runtime) => runtime === "Deno" ? findBundler() : [] },
 };
 
