@@ -160,7 +160,6 @@ const CURRENT_BUNDLERS = [
 ];
 const FRAMEWORKS = ["express@5.3.0", "hono@4.13.19", "@hono/node-server@2.1.9"];
 const SHAREDB = ["@teamwork/websocket-json-stream@2.0.0", "reconnecting-websocket@4.4.0"];
-const YJS = ["yjs@13.6.33", "y-protocols@1.0.7"];
 /**
  * Makes one file of aedes, which consists of modules of ECMAScript: outside of the project Deno does not find what they
  * import, and its specifier with `npm:` would bring other types of Node into `deno check`, by `deno.lock`.
@@ -168,6 +167,16 @@ const YJS = ["yjs@13.6.33", "y-protocols@1.0.7"];
 const BUNDLE_AEDES = ["build", "node_modules/aedes/aedes.js", "--target=node", "--outfile=aedes.mjs"];
 /** Version of `ws` that can host others instead of ours: see `hosted.ts`. */
 const WS = "ws@8.23.0";
+/** Servers and clients of Yjs in one folder, so that a process has one Yjs only. */
+const YJS = [
+  "yjs@13.6.33",
+  "y-protocols@1.0.7",
+  "y-websocket@3.1.0",
+  "@y/websocket-server@0.1.1",
+  "@hocuspocus/server@3.4.4",
+  "@hocuspocus/provider@3.4.4",
+  WS,
+];
 const FROM_NPM = "fetched by the tests when registry.npmjs.org can be reached";
 
 const NEEDS: Readonly<Record<NeedName, Need>> = {
@@ -260,12 +269,11 @@ const NEEDS: Readonly<Record<NeedName, Need>> = {
   },
   "npm:y-websocket@3.1.0": {
     install: FROM_NPM,
-    find: () => addPackages("npm:y-websocket-3.1.0", ["y-websocket@3.1.0", "@y/websocket-server@0.1.1", ...YJS, WS]),
+    find: () => addPackages("npm:yjs-13.6.33", YJS),
   },
   "npm:@hocuspocus/server@3.4.4": {
     install: FROM_NPM,
-    find: () =>
-      addPackages("npm:hocuspocus-3.4.4", ["@hocuspocus/server@3.4.4", "@hocuspocus/provider@3.4.4", ...YJS, WS]),
+    find: () => addPackages("npm:yjs-13.6.33", YJS),
   },
   "deno bundle": { install: FROM_NPM, find: (runtime) => runtime === "Deno" ? findBundler() : [] },
 };
