@@ -27,7 +27,7 @@ export const BIN = { name: "tackline", path: "bin/tackline.js" } as const;
 /** Module that says which entry to use instead, for pages that import one with sockets. */
 export const BROWSER_ENTRY = "client/use_browser_entry.ts";
 /** Entries with sockets, or with compression by the runtime. */
-const NOT_FOR_PAGES = [".", "./client", "./frame", "./server", "./simulate", "./whatsapp"];
+const NOT_FOR_PAGES = [".", "./client", "./frame", "./server", "./simulate", "./whatsapp", "./ws"];
 /** Documents of the repository that the package has too. */
 export const DOCUMENTS: readonly string[] = ["README.md", "LICENSE"];
 

@@ -57,18 +57,18 @@ export interface SocketEventTable {
 /** A function, or an object with a method `handleEvent`. */
 export type SocketEventListener<Event> = ((event: Event) => unknown) | { handleEvent(event: Event): unknown };
 
-/** What events tell about the WebSocket that they come from. */
+/** State of the WebSocket that events come from. */
 export interface EventSource {
   /** `true` if both close frames were exchanged. */
   readonly wasClean: boolean;
 }
 
 /** Origin of a listener: given to `addEventListener`, or a property. */
-type Origin = "method" | "property";
+export type ListenerOrigin = "method" | "property";
 
 interface Registration {
   readonly given: unknown;
-  readonly origin: Origin;
+  readonly origin: ListenerOrigin;
 }
 
 /** The functions that were given to the emitter, and what the program gave. */
@@ -81,13 +81,13 @@ const registrations = new WeakMap<KnownListener, Registration>();
  * @param given The listener of the program.
  * @param origin Origin of the listener.
  * @param target The WebSocket.
- * @param source What the events tell about it.
+ * @param source State of the WebSocket.
  * @returns The listener; `undefined` if there are no such events.
  */
 export function wrapListener(
   type: string,
   given: unknown,
-  origin: Origin,
+  origin: ListenerOrigin,
   target: object,
   source: EventSource,
 ): KnownListener | undefined {
@@ -137,7 +137,7 @@ function callListener(given: unknown, target: object, event: SocketEvent): unkno
  */
 export function findListener(
   listeners: readonly KnownListener[],
-  origin: Origin,
+  origin: ListenerOrigin,
   given?: unknown,
 ): { listener: KnownListener; given: unknown } | undefined {
   for (const listener of listeners) {

@@ -6,7 +6,6 @@
 
 import type { CompressionOptions } from "../protocol/compression.ts";
 import type { ServerHandlers } from "../server/handlers.ts";
-import type { ServerProperties } from "../server/settings.ts";
 import type { WebSocketServerOptions as EngineOptions } from "../server/settings.ts";
 import type { DuplexSocket } from "../transport/duplex.ts";
 import type { WebSocket } from "./websocket.ts";
@@ -38,7 +37,7 @@ export interface HttpServer {
   address(): { address: string; family: string; port: number } | string | null;
 }
 
-/** What `verifyClient` decides about. */
+/** A handshake that `verifyClient` decides about. */
 export interface VerifyInfo {
   /** The value of `Origin`. */
   readonly origin: string;

@@ -24,10 +24,16 @@ type Done = (error?: Error | null) => void;
  * @param options Options of the stream. With `readableObjectMode`, texts are strings, and `read()` returns one message.
  * @returns The stream.
  *
- * @example An MQTT broker
- * ```ts ignore
- * const server = new WebSocketServer({ port: 8888, handleProtocols: () => "mqtt" });
- * server.on("connection", (socket, request) => broker.handle(createWebSocketStream(socket), request));
+ * @example An echo
+ * ```ts
+ * import { createWebSocketStream, WebSocketServer } from "@tackline/websocket/ws";
+ *
+ * const server = new WebSocketServer({ port: 0, host: "127.0.0.1" });
+ * server.on("connection", (socket) => {
+ *   const stream = createWebSocketStream(socket);
+ *   stream.pipe(stream);
+ * });
+ * server.close();
  * ```
  */
 export function createWebSocketStream(socket: WebSocket, options: DuplexOptions = {}): Duplex {

@@ -50,7 +50,7 @@ export type SendCallback = (error?: Error) => void;
 /** As {@linkcode SendCallback}; the types of `ws` let callbacks of `ping` and `pong` demand the error. */
 export type ControlCallback = SendCallback | ((error: Error) => void);
 
-/** What the server and the client tell a view. */
+/** Events that the server passes to a view. */
 export interface ViewControl {
   /** Gives a view its connection, which is open. */
   attach(view: WebSocket, connection: WebSocketConnection): void;

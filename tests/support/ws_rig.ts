@@ -8,7 +8,7 @@ import { WebSocketClient, type WebSocketClientOptions } from "../../client.ts";
 import type { WebSocketConnection } from "../../connection/connection.ts";
 import type { DuplexSocket } from "../../transport/duplex.ts";
 import type { WebSocketServerOptions } from "../../ws.ts";
-import * as ours from "../../ws.ts";
+import type * as ours from "../../ws.ts";
 import { until } from "./support.ts";
 
 /** A module in the form of `ws`. */

@@ -106,7 +106,7 @@ describe("WebSocketServer of the entry for ws", () => {
     await rig.close();
   });
 
-  it("gives invalid handshakes to wsClientError, and the others to nobody else", async () => {
+  it("gives invalid handshakes to wsClientError, and only those", async () => {
     const seen: unknown[] = [];
     const rig = await startRig(host, {}, (socket) => socket.terminate());
     assertStringIncludes(await ask(rig.port, upgradeHead().replace("13", "12")), "HTTP/1.1 426");

@@ -3,7 +3,7 @@
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { EventEmitter } from "node:events";
-import { Buffer } from "node:buffer";
+import type { Buffer } from "node:buffer";
 import { HandlerError, StateError } from "../../base/errors.ts";
 import { WebSocketClient } from "../../client.ts";
 import type { WebSocketConnection } from "../../connection/connection.ts";
