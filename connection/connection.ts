@@ -357,10 +357,8 @@ export class WebSocketConnection<Data = unknown> {
     this.#reader.useParser(makeParser(this.#delivery, this.role, settings, handler.textAsBytes));
   }
 
-  #start(
-    result: HandshakeResult,
-    { preface, delivery = "immediate", waitForHandler = false }: ConnectionStart,
-  ): boolean {
+  #start(result: HandshakeResult, start: ConnectionStart): boolean {
+    const { preface, delivery = "immediate", waitForHandler = false } = start;
     if (!this.#closing.open()) return false;
     this.#result = result;
     useCompression({ sender: this.#sender, reader: this.#reader }, this.role, result.compression);

@@ -39,7 +39,7 @@ export function byteLength(data: Payload | Blob): number {
 /** Units of a text that are measured at a time, and from which on the native encoder is the faster measure. */
 const MEASURED_UNITS = 4096;
 const encoder = new TextEncoder();
-/** Takes the bytes of such a piece, which nobody reads. */
+/** Takes the bytes of such a piece; only their number counts. */
 let scratch: Uint8Array | undefined;
 
 function utf8Length(text: string): number {

@@ -1,5 +1,5 @@
 /**
- * SignalR on our entry: its official client with a small hub, which negotiates by HTTP and speaks the JSON hub protocol;
+ * SignalR on our entry: its official client with a small hub, which negotiates by HTTP, and speaks the JSON protocol;
  * calls, errors, streams of both directions, events, pings, close messages, loss and reconnecting.
  */
 

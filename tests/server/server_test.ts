@@ -286,7 +286,9 @@ describe("WebSocketServer handlers", () => {
   it("onDisconnect and onError know what was asked: the last request, and `undefined` if none came", async () => {
     const show = ({ request }: WebSocketConnection): string | undefined =>
       request && `${request.method} ${request.path}?${request.query} ${request.headers.get("x")}`;
-    const [before, during, failed]: (string | undefined)[][] = [[], [], []];
+    const before: (string | undefined)[] = [];
+    const during: (string | undefined)[] = [];
+    const failed: (string | undefined)[] = [];
     let ended = defer<string | undefined>();
     await using server = await start({
       onConnect: (connection) => void before.push(show(connection)),
