@@ -17,9 +17,9 @@
  */
 
 export { default } from "./ws/module.ts";
-export type { WebSocketClass } from "./ws/module.ts";
+export type { CloseEvent, ErrorEvent, Event, MessageEvent, WebSocketClass } from "./ws/module.ts";
 export { WebSocketServer } from "./ws/server.ts";
-export type { WebSocketServerEvents } from "./ws/server.ts";
+export type { RefusedSocket, WebSocketServerEvents } from "./ws/server.ts";
 export { createWebSocketStream } from "./ws/stream.ts";
 export { WebSocket } from "./ws/websocket.ts";
 export type { ControlCallback, SendCallback, WebSocketEvents } from "./ws/websocket.ts";
@@ -33,8 +33,9 @@ export type {
   VerifyClient,
   VerifyInfo,
   WebSocketServerOptions,
+  WebSocketServerOptions as ServerOptions,
 } from "./ws/options.ts";
-export type { BinaryType, NodeBuffer, RawData } from "./ws/binary_type.ts";
+export type { BinaryType, Data, NodeBuffer, RawData } from "./ws/binary_type.ts";
 export type { ConvertibleData, SocketData, SocketSendOptions } from "./ws/send_data.ts";
 export type {
   SocketCloseEvent,

@@ -4,9 +4,19 @@
  * @module
  */
 
+import type { SocketCloseEvent, SocketErrorEvent, SocketEvent, SocketMessageEvent } from "./event_target.ts";
 import { WebSocketServer } from "./server.ts";
 import { createWebSocketStream } from "./stream.ts";
 import { WebSocket } from "./websocket.ts";
+
+/** An event of a {@linkcode WebSocket}. */
+export type Event = SocketEvent<WebSocket>;
+/** A message came. */
+export type MessageEvent = SocketMessageEvent<WebSocket>;
+/** The connection has ended. */
+export type CloseEvent = SocketCloseEvent<WebSocket>;
+/** The connection failed, or a listener. */
+export type ErrorEvent = SocketErrorEvent<WebSocket>;
 
 /** The class {@linkcode WebSocket}, with the server as static members. */
 export interface WebSocketClass {

@@ -77,8 +77,12 @@ export type ExtraSettings = Omit<
   keyof ServerHandlers | "port" | "path" | "hostname" | "hostName" | "routes" | "signal" | "compression" | "protocols"
 >;
 
-/** Options of a {@linkcode WebSocketServer}. One of `port`, `server` and `noServer` must be given. */
-export interface WebSocketServerOptions {
+/**
+ * Options of a {@linkcode WebSocketServer}. One of `port`, `server` and `noServer` must be given.
+ *
+ * @typeParam Socket Class of the connections.
+ */
+export interface WebSocketServerOptions<Socket extends WebSocket = WebSocket> {
   /** Port to listen on, with a server of `node:http`; 0 takes a free one. */
   port?: number | undefined;
   /** Host name or address to listen on. */
@@ -126,7 +130,7 @@ export interface WebSocketServerOptions {
    */
   closeTimeout?: number | undefined;
   /** Class of the connections: `WebSocket`, or a class that extends it. */
-  WebSocket?: (new (address: null, protocols?: undefined, options?: object) => WebSocket) | undefined;
+  WebSocket?: (new (address: null, protocols?: undefined, options?: object) => Socket) | undefined;
   /** Ignored: texts are always checked. */
   skipUTF8Validation?: boolean | undefined;
   /** Ignored: several events may come in one turn. */

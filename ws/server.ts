@@ -10,7 +10,9 @@ import { isError } from "../base/thrown.ts";
 import type { WebSocketConnection } from "../connection/connection.ts";
 import { extendServer, WebSocketServer as Engine } from "../server/server.ts";
 import type { UpgradeStream } from "../server/upgrade_request.ts";
-import { type EmitterClass, emitterClass } from "./emitter.ts";
+import type { DuplexSocket } from "../transport/duplex.ts";
+import { type Emitter, emitterClass } from "./emitter.ts";
+import { assertOptions } from "./option_check.ts";
 import {
   type HttpListener,
   type HttpServer,
@@ -21,10 +23,24 @@ import {
 import { findFault, Upgrade, type UpgradeOwner } from "./upgrade.ts";
 import { viewControl, WebSocket } from "./websocket.ts";
 
-/** Events of a {@linkcode WebSocketServer}, with the arguments of their listeners. */
-export type WebSocketServerEvents = {
+/** The socket of a handshake that was refused: the listener writes an answer, and ends it. */
+export interface RefusedSocket extends Omit<DuplexSocket, "write" | "end" | "destroy"> {
+  /** Writes a text or bytes. */
+  write(data: string | Uint8Array, done?: (error?: Error | null) => void): boolean;
+  /** Sends FIN after all that was written, and a last text or bytes before it. */
+  end(data?: string | Uint8Array): unknown;
+  /** Gives the socket up. */
+  destroy(error?: Error): unknown;
+}
+
+/**
+ * Events of a {@linkcode WebSocketServer}, with the arguments of their listeners.
+ *
+ * @typeParam Socket Class of the connections.
+ */
+export type WebSocketServerEvents<Socket extends WebSocket = WebSocket> = {
   /** A WebSocket is open. */
-  connection: [socket: WebSocket, request: UpgradeRequest];
+  connection: [socket: Socket, request: UpgradeRequest];
   /** The answer to a handshake: lines may be added. */
   headers: [lines: string[], request: UpgradeRequest];
   /** The port is open. */
@@ -34,11 +50,23 @@ export type WebSocketServerEvents = {
   /** The server has closed, and all connections have ended. */
   close: [];
   /** A handshake is refused: the listener answers on the socket. */
-  wsClientError: [error: Error, socket: UpgradeStream, request: UpgradeRequest];
+  wsClientError: [error: Error, socket: RefusedSocket, request: UpgradeRequest];
 };
 
 /** Class of emitters with the events of a {@linkcode WebSocketServer}. */
-export const WebSocketServerEmitter: EmitterClass<WebSocketServerEvents> = emitterClass<WebSocketServerEvents>();
+export interface WebSocketServerEmitterClass {
+  /** Prototype of the class. */
+  readonly prototype: Emitter<WebSocketServerEvents>;
+  /** Makes an emitter. */
+  new <Socket extends WebSocket>(
+    options?: { captureRejections?: boolean | undefined },
+  ): Emitter<WebSocketServerEvents<Socket>>;
+}
+
+/** Class of emitters with the events of a {@linkcode WebSocketServer}. */
+export const WebSocketServerEmitter: WebSocketServerEmitterClass = emitterClass<
+  WebSocketServerEvents
+>() as unknown as WebSocketServerEmitterClass;
 
 /** Name of the method that `node:events` calls when a listener rejects. */
 const REJECTION = Symbol.for("nodejs.rejection");
@@ -46,14 +74,18 @@ const REJECTION = Symbol.for("nodejs.rejection");
 /** Takes and closes connections; `closing`: it waits for the end of those that are open. */
 type State = "running" | "closing" | "closed";
 
-/** A server in the form of that of npm `ws`. */
-export class WebSocketServer extends WebSocketServerEmitter {
+/**
+ * A server in the form of that of npm `ws`.
+ *
+ * @typeParam Socket Class of the connections, that of the option `WebSocket`.
+ */
+export class WebSocketServer<Socket extends WebSocket = WebSocket> extends WebSocketServerEmitter<Socket> {
   /** The options. */
-  readonly options: Omit<WebSocketServerOptions, "server" | "WebSocket">;
+  readonly options: Omit<WebSocketServerOptions<Socket>, "server" | "WebSocket">;
   /** The open connections, until they have ended; `undefined` with `clientTracking: false`. */
-  readonly clients: Set<WebSocket>;
+  readonly clients: Set<Socket>;
   /** Class of the connections. */
-  readonly #class: NonNullable<WebSocketServerOptions["WebSocket"]>;
+  readonly #class: NonNullable<WebSocketServerOptions<Socket>["WebSocket"]>;
   readonly #engine: Engine<Upgrade>;
   readonly #owner: UpgradeOwner;
   /** The upgrade that is being handed to the engine. */
@@ -78,10 +110,11 @@ export class WebSocketServer extends WebSocketServerEmitter {
    * @param options The options.
    * @param listening Called when the port is open.
    * @throws {TypeError} If not exactly one of `port`, `server` and `noServer` is given.
-   * @throws {OptionError} If a setting is out of range.
+   * @throws {OptionError} If a setting is out of range, or the name of an option is misspelt.
    */
-  constructor(options: WebSocketServerOptions = {}, listening?: () => void) {
+  constructor(options: WebSocketServerOptions<Socket> = {}, listening?: () => void) {
     super({ captureRejections: true });
+    assertOptions(options);
     const { port, server, noServer, clientTracking = true } = options;
     const modes = [port !== undefined && port !== null, Boolean(server), noServer === true];
     if (modes.filter(Boolean).length !== 1) {
@@ -89,9 +122,9 @@ export class WebSocketServer extends WebSocketServerEmitter {
     }
     // A copy: programs change the options of a server, as graphql-ws does.
     this.options = { ...options };
-    this.#class = options.WebSocket ?? WebSocket;
+    this.#class = options.WebSocket ?? WebSocket as unknown as NonNullable<WebSocketServerOptions<Socket>["WebSocket"]>;
     // As in `ws`, whose types leave `undefined` out too: programs that track nothing do not read it.
-    this.clients = (clientTracking ? new Set() : undefined) as Set<WebSocket>;
+    this.clients = (clientTracking ? new Set() : undefined) as Set<Socket>;
     this.#engine = this.#makeEngine();
     const isClosing = (): boolean => this.#state !== "running";
     this.#owner = {
@@ -120,7 +153,7 @@ export class WebSocketServer extends WebSocketServerEmitter {
       onPong: ({ data }, payload) => viewControl.pong(data.view!, payload),
       onEnd: (connection, info) => {
         const view = connection.data.view!;
-        this.clients?.delete(view);
+        this.clients?.delete(view as Socket);
         viewControl.ended(view, info);
         this.#closeIfOver();
       },
@@ -193,10 +226,10 @@ export class WebSocketServer extends WebSocketServerEmitter {
     request: Request,
     socket: UpgradeStream,
     head: Uint8Array,
-    callback: (socket: WebSocket, request: Request) => void,
+    callback: (socket: Socket, request: Request) => void,
   ): void {
     if (this.#tellsClientError(request, socket)) return;
-    this.#upgrade = new Upgrade(this.#owner, request, (view) => callback(view, request));
+    this.#upgrade = new Upgrade(this.#owner, request, (view) => callback(view as Socket, request));
     try {
       this.#engine.handleUpgrade(request, socket, head);
     } finally {

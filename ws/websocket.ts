@@ -74,6 +74,10 @@ export let viewControl: ViewControl;
 const READY_STATES = { connecting: 0, open: 1, closing: 2, closed: 3 } as const;
 const STATE_NAMES = ["CONNECTING", "OPEN", "CLOSING", "CLOSED"] as const;
 
+/** Error message for programs that make a client. */
+const CLIENT_REMEDY = "Cannot connect: this WebSocket is the server's side of a connection. " +
+  'Use WebSocketClient of "@tackline/websocket", or globalThis.WebSocket';
+
 /** Name of the method that `node:events` calls when a listener rejects. */
 const REJECTION = Symbol.for("nodejs.rejection");
 
@@ -121,7 +125,7 @@ export class WebSocket extends WebSocketEmitter {
    */
   constructor(address: null, _protocols?: undefined, _options?: object) {
     super({ captureRejections: true });
-    if (address !== null) throw new StateError("ERR_UNSUPPORTED", "Cannot connect: use WebSocketClient");
+    if (address !== null) throw new StateError("ERR_UNSUPPORTED", CLIENT_REMEDY);
   }
 
   static {
@@ -404,7 +408,7 @@ export class WebSocket extends WebSocketEmitter {
    */
   addEventListener<Name extends SocketEventName>(
     type: Name,
-    listener: SocketEventListener<SocketEventTable[Name]>,
+    listener: SocketEventListener<SocketEventTable<WebSocket>[Name]>,
     options: { once?: boolean | undefined } = {},
   ): void {
     if (findListener(this.listeners(type), "method", listener) !== undefined) return;
@@ -433,41 +437,41 @@ export class WebSocket extends WebSocketEmitter {
    */
   removeEventListener<Name extends SocketEventName>(
     type: Name,
-    listener: SocketEventListener<SocketEventTable[Name]>,
+    listener: SocketEventListener<SocketEventTable<WebSocket>[Name]>,
   ): void {
     const found = findListener(this.listeners(type), "method", listener);
     if (found !== undefined) this.removeListener(type, found.listener);
   }
 
   /** Called for a message: as `addEventListener` does. */
-  get onmessage(): ((event: SocketEventTable["message"]) => unknown) | null {
+  get onmessage(): ((event: SocketEventTable<WebSocket>["message"]) => unknown) | null {
     return this.#property("message");
   }
-  set onmessage(listener: ((event: SocketEventTable["message"]) => unknown) | null) {
+  set onmessage(listener: ((event: SocketEventTable<WebSocket>["message"]) => unknown) | null) {
     this.#setProperty("message", listener);
   }
 
   /** Called at the end of the connection. */
-  get onclose(): ((event: SocketEventTable["close"]) => unknown) | null {
+  get onclose(): ((event: SocketEventTable<WebSocket>["close"]) => unknown) | null {
     return this.#property("close");
   }
-  set onclose(listener: ((event: SocketEventTable["close"]) => unknown) | null) {
+  set onclose(listener: ((event: SocketEventTable<WebSocket>["close"]) => unknown) | null) {
     this.#setProperty("close", listener);
   }
 
   /** Called for failures. */
-  get onerror(): ((event: SocketEventTable["error"]) => unknown) | null {
+  get onerror(): ((event: SocketEventTable<WebSocket>["error"]) => unknown) | null {
     return this.#property("error");
   }
-  set onerror(listener: ((event: SocketEventTable["error"]) => unknown) | null) {
+  set onerror(listener: ((event: SocketEventTable<WebSocket>["error"]) => unknown) | null) {
     this.#setProperty("error", listener);
   }
 
   /** Called when the connection is open: for clients. */
-  get onopen(): ((event: SocketEventTable["open"]) => unknown) | null {
+  get onopen(): ((event: SocketEventTable<WebSocket>["open"]) => unknown) | null {
     return this.#property("open");
   }
-  set onopen(listener: ((event: SocketEventTable["open"]) => unknown) | null) {
+  set onopen(listener: ((event: SocketEventTable<WebSocket>["open"]) => unknown) | null) {
     this.#setProperty("open", listener);
   }
 
