@@ -25,6 +25,7 @@ export { WebSocket } from "./ws/websocket.ts";
 export type { ControlCallback, SendCallback, WebSocketEvents } from "./ws/websocket.ts";
 export type {
   ExtraSettings,
+  HandleProtocols,
   HttpListener,
   HttpServer,
   PerMessageDeflateOptions,

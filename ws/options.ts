@@ -59,7 +59,13 @@ export type VerifyAnswer = (
  * Decides whether to open a WebSocket. A function with one parameter returns a boolean or a promise of one; a function
  * with two calls the second, now or later.
  */
-export type VerifyClient = (info: VerifyInfo, answer: VerifyAnswer) => boolean | void | Promise<boolean | void>;
+export type VerifyClient = {
+  // As methods, so that functions fit which declare an `IncomingMessage` for the request.
+  verify(info: VerifyInfo, answer: VerifyAnswer): boolean | void | Promise<boolean | void>;
+}["verify"];
+
+/** Chooses one of the offered subprotocols; `false` for none. */
+export type HandleProtocols = { choose(protocols: Set<string>, request: UpgradeRequest): string | false }["choose"];
 
 /** Options of compression: those of `ws` that this library has too, and `zlibDeflateOptions`. */
 export interface PerMessageDeflateOptions extends Omit<CompressionOptions, "level" | "memoryLevel"> {
@@ -104,7 +110,7 @@ export interface WebSocketServerOptions<Socket extends WebSocket = WebSocket> {
    */
   clientTracking?: boolean | undefined;
   /** Chooses one of the offered subprotocols; `false` for none. Without it, the first offer of the client is taken. */
-  handleProtocols?: ((protocols: Set<string>, request: UpgradeRequest) => string | false) | undefined;
+  handleProtocols?: HandleProtocols | undefined;
   /** Decides whether to open a WebSocket. */
   verifyClient?: VerifyClient | undefined;
   /**

@@ -259,6 +259,8 @@ export function typed(options: ours.ServerOptions): void {
   server.on("wsClientError", (error, socket) => void socket.destroy(error));
   for (const member of server.clients) member.isAlive = true;
   server.handleUpgrade({} as IncomingMessage, {} as Socket, new Uint8Array(), (member) => void (member.isAlive = true));
-  const plain: WebSocketServer = server;
+  const verifyClient = ({ req }: { origin: string; secure: boolean; req: IncomingMessage }): boolean => req.complete;
+  const handleProtocols = (_offers: Set<string>, request: IncomingMessage): string => request.url ?? "";
+  const plain: WebSocketServer = new WebSocketServer({ noServer: true, verifyClient, handleProtocols });
   plain.on("connection", (socket: WebSocket) => socket.close());
 }
