@@ -22,7 +22,13 @@ export { WebSocketServer } from "./ws/server.ts";
 export type { RefusedSocket, WebSocketServerEvents } from "./ws/server.ts";
 export { createWebSocketStream } from "./ws/stream.ts";
 export { WebSocket } from "./ws/websocket.ts";
-export type { ControlCallback, SendCallback, WebSocketEvents } from "./ws/websocket.ts";
+export type {
+  ControlCallback,
+  PropertyFunction,
+  PropertyListener,
+  SendCallback,
+  WebSocketEvents,
+} from "./ws/websocket.ts";
 export type {
   ExtraSettings,
   HandleProtocols,

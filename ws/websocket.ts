@@ -71,6 +71,18 @@ export interface ViewControl {
 /** Drives views: for the server of this room. */
 export let viewControl: ViewControl;
 
+/**
+ * A function for a property such as `onmessage`. As a method, so that functions for events of `ws` fit.
+ *
+ * @typeParam Name Name of the event.
+ */
+export type PropertyListener<Name extends SocketEventName> =
+  | { handle(event: SocketEventTable<WebSocket>[Name]): unknown }["handle"]
+  | null;
+
+/** The value of such a property, in a type that fits where those of `ws` are asked for. */
+export type PropertyFunction = ((event: unknown) => unknown) | null;
+
 const READY_STATES = { connecting: 0, open: 1, closing: 2, closed: 3 } as const;
 const STATE_NAMES = ["CONNECTING", "OPEN", "CLOSING", "CLOSED"] as const;
 
@@ -444,39 +456,39 @@ export class WebSocket extends WebSocketEmitter {
   }
 
   /** Called for a message: as `addEventListener` does. */
-  get onmessage(): ((event: SocketEventTable<WebSocket>["message"]) => unknown) | null {
+  get onmessage(): PropertyFunction {
     return this.#property("message");
   }
-  set onmessage(listener: ((event: SocketEventTable<WebSocket>["message"]) => unknown) | null) {
+  set onmessage(listener: PropertyListener<"message">) {
     this.#setProperty("message", listener);
   }
 
   /** Called at the end of the connection. */
-  get onclose(): ((event: SocketEventTable<WebSocket>["close"]) => unknown) | null {
+  get onclose(): PropertyFunction {
     return this.#property("close");
   }
-  set onclose(listener: ((event: SocketEventTable<WebSocket>["close"]) => unknown) | null) {
+  set onclose(listener: PropertyListener<"close">) {
     this.#setProperty("close", listener);
   }
 
   /** Called for failures. */
-  get onerror(): ((event: SocketEventTable<WebSocket>["error"]) => unknown) | null {
+  get onerror(): PropertyFunction {
     return this.#property("error");
   }
-  set onerror(listener: ((event: SocketEventTable<WebSocket>["error"]) => unknown) | null) {
+  set onerror(listener: PropertyListener<"error">) {
     this.#setProperty("error", listener);
   }
 
   /** Called when the connection is open: for clients. */
-  get onopen(): ((event: SocketEventTable<WebSocket>["open"]) => unknown) | null {
+  get onopen(): PropertyFunction {
     return this.#property("open");
   }
-  set onopen(listener: ((event: SocketEventTable<WebSocket>["open"]) => unknown) | null) {
+  set onopen(listener: PropertyListener<"open">) {
     this.#setProperty("open", listener);
   }
 
-  #property<Event>(type: SocketEventName): ((event: Event) => unknown) | null {
-    return findListener(this.listeners(type), "property")?.given as ((event: Event) => unknown) | undefined ?? null;
+  #property(type: SocketEventName): PropertyFunction {
+    return findListener(this.listeners(type), "property")?.given as PropertyFunction | undefined ?? null;
   }
 
   #setProperty(type: SocketEventName, listener: unknown): void {

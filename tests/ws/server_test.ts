@@ -255,6 +255,7 @@ export function typed(options: ours.ServerOptions): void {
       target.send(text.toString());
     });
     member.onclose = ({ code, target }) => void (member.isAlive = code === 1000 && target.readyState === 3);
+    member.onerror = ({ target }: ours.ErrorEvent) => target.close();
   });
   server.on("wsClientError", (error, socket) => void socket.destroy(error));
   for (const member of server.clients) member.isAlive = true;
