@@ -19,7 +19,7 @@
 export { default } from "./ws/module.ts";
 export type { CloseEvent, ErrorEvent, Event, MessageEvent, WebSocketClass } from "./ws/module.ts";
 export { WebSocketServer } from "./ws/server.ts";
-export type { RefusedSocket, WebSocketServerEvents } from "./ws/server.ts";
+export type { GivenOptions, RefusedSocket, WebSocketServerEvents } from "./ws/server.ts";
 export { createWebSocketStream } from "./ws/stream.ts";
 export { WebSocket } from "./ws/websocket.ts";
 export type {

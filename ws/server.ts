@@ -14,6 +14,7 @@ import type { DuplexSocket } from "../transport/duplex.ts";
 import { type Emitter, emitterClass } from "./emitter.ts";
 import { assertOptions } from "./option_check.ts";
 import {
+  type HandleProtocols,
   type HttpListener,
   type HttpServer,
   toSettings,
@@ -71,6 +72,12 @@ export const WebSocketServerEmitter: WebSocketServerEmitterClass = emitterClass<
 /** Name of the method that `node:events` calls when a listener rejects. */
 const REJECTION = Symbol.for("nodejs.rejection");
 
+/** The options of a server, in the form in which `@types/ws` has them. */
+export interface GivenOptions extends Omit<WebSocketServerOptions, "server" | "WebSocket" | "handleProtocols"> {
+  /** Chooses one of the offered subprotocols. */
+  handleProtocols?: HandleProtocols;
+}
+
 /** Takes and closes connections; `closing`: it waits for the end of those that are open. */
 type State = "running" | "closing" | "closed";
 
@@ -81,7 +88,7 @@ type State = "running" | "closing" | "closed";
  */
 export class WebSocketServer<Socket extends WebSocket = WebSocket> extends WebSocketServerEmitter<Socket> {
   /** The options. */
-  readonly options: Omit<WebSocketServerOptions<Socket>, "server" | "WebSocket">;
+  readonly options: GivenOptions;
   /** The open connections, until they have ended; `undefined` with `clientTracking: false`. */
   readonly clients: Set<Socket>;
   /** Class of the connections. */
@@ -121,7 +128,7 @@ export class WebSocketServer<Socket extends WebSocket = WebSocket> extends WebSo
       throw new TypeError('Give exactly one of the options "port", "server" and "noServer"');
     }
     // A copy: programs change the options of a server, as graphql-ws does.
-    this.options = { ...options };
+    this.options = { ...options } as GivenOptions;
     this.#class = options.WebSocket ?? WebSocket as unknown as NonNullable<WebSocketServerOptions<Socket>["WebSocket"]>;
     // As in `ws`, whose types leave `undefined` out too: programs that track nothing do not read it.
     this.clients = (clientTracking ? new Set() : undefined) as Set<Socket>;
