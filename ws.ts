@@ -17,7 +17,7 @@
  */
 
 export { default } from "./ws/module.ts";
-export type { CloseEvent, ErrorEvent, Event, MessageEvent, WebSocketClass } from "./ws/module.ts";
+export type { CloseEvent, ErrorEvent, Event, MessageEvent, ServerOptions, WebSocketClass } from "./ws/module.ts";
 export { WebSocketServer } from "./ws/server.ts";
 export type { GivenOptions, RefusedSocket, WebSocketServerEvents } from "./ws/server.ts";
 export { createWebSocketStream } from "./ws/stream.ts";
@@ -40,7 +40,6 @@ export type {
   VerifyClient,
   VerifyInfo,
   WebSocketServerOptions,
-  WebSocketServerOptions as ServerOptions,
 } from "./ws/options.ts";
 export type { BinaryType, Data, NodeBuffer, RawData } from "./ws/binary_type.ts";
 export type { ConvertibleData, SocketData, SocketSendOptions } from "./ws/send_data.ts";
