@@ -87,7 +87,7 @@ async function drive(peer: Peer, folder: string, runtime: Runtime, { roles, case
 
 /** The path with the folders of Deno and Bun, which programs of peers call by name. */
 function pathWithRuntimes(): string {
-  const folders = wanted.runtimes.flatMap((runtime) => find(runtime) ?? []).map((path) => dirname(path));
+  const folders = (["Deno", "Bun"] as const).flatMap((runtime) => find(runtime) ?? []).map((path) => dirname(path));
   return [...new Set(folders), process.env.PATH ?? ""].join(delimiter);
 }
 

@@ -1,10 +1,9 @@
 /** The cases: our side of each, over one connection, in either role. The peer echoes, or closes when it is told to. */
 
-import type { CloseInfo } from "../../connection/options.ts";
 import type { CompressionOptions } from "../../protocol/compression.ts";
 import { Opcode } from "../../protocol/frame_header.ts";
 import { bytesOf, linesOf, textOf } from "./messages.ts";
-import { OK, Unexpected } from "./outcome.ts";
+import { describeEnd, OK, Unexpected } from "./outcome.ts";
 import type { CaseName } from "./peer.ts";
 import type { Session } from "./session.ts";
 
@@ -182,15 +181,9 @@ async function close(session: Session, code: number | undefined): Promise<void> 
 
 async function itsClose(session: Session, code: number | undefined): Promise<void> {
   session.connection.send(code === undefined ? "#close" : `#close ${code}`);
-  const info: CloseInfo = await session.end();
-  if (info.received?.code !== shownCode(code)) throw new Unexpected(describeClose(info, session));
+  const info = await session.end();
+  if (info.received?.code !== shownCode(code)) throw new Unexpected(describeEnd(info, session.facts.failure()));
   await assertPrinted(session, code);
-}
-
-function describeClose({ received }: CloseInfo, { facts }: Session): string {
-  const { code } = (facts.failure() ?? {}) as { code?: unknown };
-  if (received !== undefined) return `closed ${received.code}`;
-  return code === undefined ? "closed 1006" : `closed 1006: ${code}`;
 }
 
 /** Checks that the peer's program learned the code of our close frame, if its library tells it. */
@@ -214,7 +207,7 @@ async function overTls(session: Session): Promise<void> {
 const COMPRESSED_SIZES = [0, 1, 127, 128, 500, 2000, 2000, 40_000, 10, 40_000, 300_000, 2000];
 
 async function compressed(session: Session, wanted: CompressionOptions): Promise<void> {
-  assertAgreed(session, wanted);
+  if (session.connection.extensions.length === 0) throw new Unexpected("not agreed");
   for (const size of COMPRESSED_SIZES) {
     await step(`text of ${size}`, session.echo(textOf(size)));
     await step(`binary of ${size}`, session.echo(linesOf(size)));
@@ -223,6 +216,7 @@ async function compressed(session: Session, wanted: CompressionOptions): Promise
   await step("fragments", sendFragments(session, [textOf(1000), "", textOf(5000)]));
   await step("after fragments", session.echo(textOf(2000)));
   if (session.facts.inflated() === 0) throw new Unexpected("not compressed");
+  assertAgreed(session, wanted);
 }
 
 /**
@@ -230,10 +224,8 @@ async function compressed(session: Session, wanted: CompressionOptions): Promise
  * for itself needs no answer.
  */
 function assertAgreed({ connection, facts }: Session, wanted: CompressionOptions): void {
-  const [agreed] = connection.extensions;
-  if (agreed === undefined) throw new Unexpected("not agreed");
   if (facts.peer === "client") return;
-  const parameters = new Map(agreed.parameters);
+  const parameters = new Map(connection.extensions[0]!.parameters);
   if (wanted.serverNoContextTakeover && !parameters.has("server_no_context_takeover")) {
     throw new Unexpected("agreed takeover");
   }
