@@ -180,7 +180,7 @@ export class WebSocketClient implements ClientHandlers {
   declare options: ProtocolOptions;
   /** Sends messages in frames of at most `frameSize` bytes. */
   declare splitMessage: boolean;
-  /** Largest frame on the wire, in bytes, header included, when `splitMessage` is on; 0: no splitting. At least 7. */
+  /** Largest frame on the wire, in bytes, header included, when `splitMessage` is on; 0: no splitting. At least 10. */
   declare frameSize: number;
   /** Largest message taken from the server, in bytes; 0: no limit. */
   declare maxMessageSize: number;

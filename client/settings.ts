@@ -247,8 +247,10 @@ export interface WebSocketClientOptions extends ConnectionOptions, ClientHandler
   /** Subprotocols in the order of preference. */
   protocols?: readonly string[] | undefined;
   /**
-   * Offer compression (RFC 7692); an object says how. Several offers stand in the order of preference: a server takes
-   * the first it can, and its `threshold`, `level` and `memoryLevel` count. An empty list offers nothing.
+   * Offer compression (RFC 7692); an object says how. If it limits the server's side, an offer without these limits
+   * follows, for servers that ignore them. A list is offered as it is, in the order of preference: a server takes the
+   * first it can, and its `threshold`, `level` and `memoryLevel` count; an answer that fits none of its offers fails
+   * the connection. An empty list offers nothing.
    * @default {false}
    */
   compression?: CompressionOffer | undefined;

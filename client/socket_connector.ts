@@ -42,7 +42,7 @@ import type {
   StepResult,
 } from "../connection/options.ts";
 import type { CompressionOptions, CompressionSettings } from "../protocol/compression.ts";
-import { compressionSettings, makeDeflateOffer, readDeflateAnswer } from "../protocol/deflate.ts";
+import { compressionSettings, makeDeflateOffer, readDeflateAnswer, withPlainOffer } from "../protocol/deflate.ts";
 import { quote } from "../base/error_text.ts";
 import { TransportError } from "../base/errors.ts";
 import { sharedTimer } from "../base/shared_timer.ts";
@@ -76,8 +76,9 @@ export const socketConnector: Connector = {
   socketUrls: { read: readSocketUrl, write: writeSocketUrl },
   checkOptions: checkSocketOptions,
   deflateOffers(option: CompressionOffer): readonly CompressionSettings[] {
-    const offers = Array.isArray(option) ? option : [option as boolean | CompressionOptions];
-    return offers.map((offer) => compressionSettings(offer)).filter((offer) => offer !== undefined);
+    if (Array.isArray(option)) return option.flatMap((offer) => compressionSettings(offer) ?? []);
+    const settings = compressionSettings(option as boolean | CompressionOptions);
+    return settings === undefined ? [] : withPlainOffer(settings);
   },
   checkSettings: checkSocketSettings,
   checkTarget: checkSocketTarget,

@@ -12,7 +12,7 @@ import { assertPem } from "../base/pem.ts";
 import { assertSecret, assertToken } from "../base/secrets.ts";
 import { assertSocketPath } from "../base/socket_path.ts";
 import { isFieldValue, isToken, isVisibleAscii } from "../base/token.ts";
-import { maxFramePayload } from "../protocol/frame_header.ts";
+import { assertFrameSize } from "../protocol/frame_header.ts";
 import { assertProtocols } from "../protocol/subprotocol.ts";
 import { assertOneSource } from "../transport/certificate.ts";
 import type { ProxyAddress } from "../transport/transport.ts";
@@ -51,7 +51,7 @@ export function checkSocketSettings(settings: SocketSettings): void {
   assertBearer(token);
   assertProtocols(protocols);
   parseProxy(proxy);
-  if (frameSize !== 0) maxFramePayload(frameSize, true);
+  assertFrameSize(frameSize, true);
 }
 
 function assertOrigin(origin: string): void {

@@ -77,7 +77,7 @@ export let createConnection: <Data = unknown>(
   meter?: Meter,
 ) => WebSocketConnection<Data>;
 
-/** Keeps the request of the handshake. */
+/** Keeps the request: that of the handshake, or the last one of plain HTTP. */
 export let setRequest: (connection: WebSocketConnection, request: HandshakeRequest) => void;
 
 /**
@@ -314,13 +314,15 @@ export class WebSocketConnection<Data = unknown> {
   }
 
   /**
-   * The request that opened the connection; on a server available from `onAllow` on.
+   * The request that opened the WebSocket. On a server, plain HTTP and refused handshakes have their last request here,
+   * without offers.
    *
-   * @throws {StateError} If no request has come yet.
+   * `undefined` until a request has come: in `onConnect`, and in `onDisconnect` and `onError` for a peer that has asked
+   * for nothing, such as a port scan. The type leaves that out for the sake of all other handlers; in these three,
+   * write `connection.request?.path`.
    */
   get request(): HandshakeRequest {
-    if (this.#request === undefined) throw new StateError("ERR_NOT_OPEN", "Cannot read the request: none has come yet");
-    return this.#request;
+    return this.#request as HandshakeRequest;
   }
 
   /**

@@ -64,9 +64,9 @@ export interface CloseInfo {
   received?: CloseFrame | undefined;
 }
 
-/** The request that opened a WebSocket. */
+/** The request that opened a WebSocket; of plain HTTP and refused handshakes, the last one. */
 export interface HandshakeRequest {
-  /** The method: `GET`. */
+  /** The method: `GET` for a WebSocket. */
   readonly method: string;
   /** The path, without the query. */
   readonly path: string;
@@ -74,13 +74,14 @@ export interface HandshakeRequest {
   readonly query: string;
   /** The header fields. */
   readonly headers: Headers;
-  /** The subprotocols that were offered, in the client's order of preference. */
+  /** The subprotocols that were offered, in the client's order of preference; none of a plain request. */
   readonly protocols: readonly string[];
-  /** The extensions that were offered, in the client's order of preference. */
+  /** The extensions that were offered, in the client's order of preference; none of a plain request. */
   readonly extensions: readonly Extension[];
   /**
    * On a server, for requests of an asynchronous `onAllow` to other services: aborts when the peer disconnects, or
-   * `handshakeTimeout` ends, before `onAllow` has answered. After its answer, and on a client, it never aborts.
+   * `handshakeTimeout` ends, before `onAllow` has answered. After its answer, and on a client, it never aborts;
+   * for a plain request, the `Request` of `onCommandGet` has the signal.
    */
   readonly signal: AbortSignal;
 }
@@ -95,7 +96,9 @@ export interface ProtocolOptions {
    */
   frameByFrame?: boolean | undefined;
   /**
-   * Server: take a request whose `Upgrade` and `Connection` headers a proxy has removed.
+   * Server: take a request whose `Upgrade` and `Connection` headers a proxy has removed, and one by HTTP/1.0, where
+   * `Host` may be missing too: nginx with a bare `proxy_pass` sends such ones, and so do old clients. The answer is by
+   * HTTP/1.1. All other checks stay.
    * @default {false}
    */
   skipUpgradeCheck?: boolean | undefined;
@@ -127,13 +130,14 @@ export interface ConnectionOptions {
   /** Switches of the protocol. */
   options?: ProtocolOptions | undefined;
   /**
-   * Send messages in frames of at most `frameSize` bytes.
+   * Send messages in frames of at most `frameSize` bytes. Texts are cut between code points, so that a frame is up to 3
+   * bytes smaller; compressed messages and binary ones are cut anywhere.
    * @default {false}
    */
   splitMessage?: boolean | undefined;
   /**
-   * Longest frame on the wire, header included, in bytes, when `splitMessage` is on; 0: no splitting. At least 3, for a
-   * client 7.
+   * Longest frame on the wire, header included, in bytes, when `splitMessage` is on; 0: no splitting. At least 6, for a
+   * client 10: a header and one code point.
    * @default {0}
    */
   frameSize?: number | undefined;

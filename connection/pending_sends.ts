@@ -46,7 +46,7 @@ export interface PendingClosing {
 export type PendingMessage =
   | { readonly data: Payload | Blob; readonly opcode?: undefined; readonly shared?: undefined }
   | { readonly data: Payload | Blob; readonly opcode: Opcode; readonly final: boolean; readonly shared?: undefined }
-  | { readonly shared: Promise<SharedMessage | undefined>; readonly size: number };
+  | { readonly shared: Promise<SharedMessage | undefined>; readonly size: number; readonly text: boolean };
 
 /** Sends what waits for a `Blob`, one after the other. */
 export class PendingSends {

@@ -129,14 +129,14 @@ export class RareSends {
       return "dropped";
     }
     return this.waits
-      ? this.#sendLater({ shared: Promise.resolve(formed), size: formed.size })
+      ? this.#sendLater({ shared: Promise.resolve(formed), size: formed.size, text: !formed.binary })
       : this.#sender.sendShared(formed);
   }
 
   /**
    * Sends a message of a broadcast behind those that wait.
    *
-   * @param shared The message, perhaps of a `Blob` that is being read; `undefined`: it cannot be read.
+   * @param shared The message, of a `Blob` that is being read; `undefined`: it cannot be read.
    * @param size Its bytes.
    * @returns The result.
    * @throws {OptionError} If it can never fit.
@@ -144,13 +144,14 @@ export class RareSends {
   sendSharedLater(shared: Promise<SharedMessage | undefined>, size: number): SendResult | undefined {
     if (this.#fragmented) return "dropped";
     const { form } = this;
-    if (form === undefined) return this.#sendLater({ shared, size });
+    if (form === undefined) return this.#sendLater({ shared, size, text: false });
     const formed = shared.then((message) => message && form.wrapShared(message));
-    return this.#sendLater({ shared: formed, size: size + form.overhead });
+    return this.#sendLater({ shared: formed, size: size + form.overhead, text: false });
   }
 
   #sendLater(message: PendingMessage): SendResult | undefined {
-    if (!this.#sender.hasRoomBehind(this.size, pendingSize(message))) return undefined;
+    const text = message.shared === undefined ? typeof message.data === "string" : message.text;
+    if (!this.#sender.hasRoomBehind(this.size, pendingSize(message), text)) return undefined;
     this.#watchEnd();
     this.#pending ??= new PendingSends(this.#sender, this.#closing, () => this.#pending = undefined);
     this.#pending.add(message);

@@ -8,9 +8,17 @@
 
 import { EMPTY } from "../base/bytes.ts";
 import { acquire, release } from "../base/buffer_pool.ts";
-import { firstOctet, frameHeaderLength, maxFramePayload, Opcode, writeFrameHeader } from "../protocol/frame_header.ts";
+import {
+  firstOctet,
+  frameHeaderLength,
+  MAX_CODE_POINT,
+  maxFramePayload,
+  Opcode,
+  writeFrameHeader,
+} from "../protocol/frame_header.ts";
 import { mask } from "../protocol/mask.ts";
 import { byteLength } from "../protocol/payload.ts";
+import { codePointStart } from "../protocol/utf8.ts";
 import { SharedRun } from "./shared_run.ts";
 import { type Meter, UNMETERED } from "../base/stats.ts";
 import type { Transport } from "../transport/transport.ts";
@@ -148,7 +156,8 @@ export class SendQueue {
   }
 
   /**
-   * Appends a message, in as many frames as `frameSize` asks for (RFC 6455 §5.4).
+   * Appends a message, in as many frames as `frameSize` asks for (RFC 6455 §5.4). A text that is not compressed is cut
+   * between code points.
    *
    * @param opcode Text or binary.
    * @param payload Its bytes.
@@ -156,8 +165,9 @@ export class SendQueue {
    */
   appendMessage(opcode: Opcode, payload: Uint8Array, reserved = 0): void {
     if (payload.length <= this.#maxPayload) return this.appendFrame(firstOctet(opcode, true, reserved), payload);
-    for (let start = 0; start < payload.length; start += this.#maxPayload) {
-      const end = Math.min(start + this.#maxPayload, payload.length);
+    const text = opcode === Opcode.Text && reserved === 0;
+    for (let start = 0, end = 0; start < payload.length; start = end) {
+      end = frameEnd(payload, start, this.#maxPayload, text);
       const final = end === payload.length;
       const first = start === 0 ? firstOctet(opcode, final, reserved) : firstOctet(Opcode.Continuation, final);
       this.appendFrame(first, payload, start, end);
@@ -368,7 +378,23 @@ export class SendQueue {
 }
 
 /**
- * An upper bound of the bytes a message takes on the wire, exact for binary data.
+ * The end of a frame of a message that is split. A text is cut between code points: RFC 6455 §5.6 allows to cut one,
+ * but some peers check or decode each frame by itself.
+ *
+ * @param payload The message; a text in valid UTF-8.
+ * @param start Index of the first byte of the frame.
+ * @param maxPayload The largest payload of a frame, in bytes; at least 4 for a text.
+ * @param text `true` for a text that is not compressed.
+ * @returns Index after the last byte of the frame.
+ */
+export function frameEnd(payload: Uint8Array, start: number, maxPayload: number, text: boolean): number {
+  const end = start + maxPayload;
+  if (end >= payload.length) return payload.length;
+  return text ? codePointStart(payload, end) : end;
+}
+
+/**
+ * The bytes that a message takes on the wire if it is not compressed.
  *
  * @param data The text or bytes.
  * @param frameSize Longest frame on the wire, in bytes; 0: the message is not split.
@@ -376,11 +402,50 @@ export class SendQueue {
  * @returns Bytes.
  */
 export function wireLength(data: string | Uint8Array, frameSize: number, masked: boolean): number {
-  return framedLength(byteLength(data), frameSize, masked);
+  const length = byteLength(data);
+  // Bytes and ASCII are cut anywhere.
+  if (typeof data !== "string" || frameSize === 0 || length === data.length) {
+    return framedLength(length, frameSize, masked);
+  }
+  const maxPayload = maxFramePayload(frameSize, masked);
+  return length <= maxPayload ? framedLength(length, 0, masked) : splitTextLength(data, maxPayload, masked);
+}
+
+/** The bytes of a text in frames that end between code points. */
+function splitTextLength(text: string, maxPayload: number, masked: boolean): number {
+  let length = 0;
+  let payload = 0;
+  for (let index = 0; index < text.length; index++) {
+    // A lone surrogate is sent as U+FFFD: 3 bytes, as its own number would be.
+    const code = text.codePointAt(index)!;
+    const size = code < 0x80 ? 1 : code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
+    if (payload + size > maxPayload) {
+      length += frameHeaderLength(payload, masked) + payload;
+      payload = 0;
+    }
+    payload += size;
+    if (size === 4) index++;
+  }
+  return length + frameHeaderLength(payload, masked) + payload;
 }
 
 /**
- * The bytes of a payload in its frames.
+ * An upper bound of the bytes of a text in frames that end between code points.
+ *
+ * @param length Bytes of the text.
+ * @param frameSize Longest frame on the wire, in bytes; 0: the text is not split.
+ * @param masked `true` if frames are masked.
+ * @returns Bytes.
+ */
+export function framedTextLimit(length: number, frameSize: number, masked: boolean): number {
+  const maxPayload = frameSize === 0 ? Infinity : maxFramePayload(frameSize, masked);
+  if (length <= maxPayload) return framedLength(length, 0, masked);
+  const frames = Math.ceil(length / (maxPayload - (MAX_CODE_POINT - 1)));
+  return length + frames * frameHeaderLength(maxPayload, masked);
+}
+
+/**
+ * The bytes of a payload in its frames, which are cut anywhere.
  *
  * @param length Bytes of payload.
  * @param frameSize Longest frame on the wire, in bytes; 0: the message is not split.

@@ -8,9 +8,9 @@
 import type { ConnectionSettings, SendResult } from "./options.ts";
 import type { MessageDeflater } from "../protocol/deflate.ts";
 import { OptionError, StateError, TransportError } from "../base/errors.ts";
-import { firstOctet, MAX_CONTROL_PAYLOAD, maxFramePayload, Opcode, ReservedBit } from "../protocol/frame_header.ts";
+import { assertFrameSize, firstOctet, MAX_CONTROL_PAYLOAD, Opcode, ReservedBit } from "../protocol/frame_header.ts";
 import { byteLength, type Payload } from "../protocol/payload.ts";
-import { framedLength, SendQueue, wireLength } from "./send_queue.ts";
+import { framedLength, framedTextLimit, SendQueue, wireLength } from "./send_queue.ts";
 import type { SharedMessage } from "./shared_message.ts";
 import { type Meter, UNMETERED } from "../base/stats.ts";
 import type { Transport } from "../transport/transport.ts";
@@ -248,11 +248,12 @@ export class Sender {
    *
    * @param waiting Bytes of the others.
    * @param length Bytes of the message.
+   * @param text `true` for a text.
    * @returns `false` if it does not fit now.
    * @throws {OptionError} If it can never fit.
    */
-  hasRoomBehind(waiting: number, length: number): boolean {
-    const wire = framedLength(length, this.#frameSize, this.#masked);
+  hasRoomBehind(waiting: number, length: number, text: boolean): boolean {
+    const wire = (text ? framedTextLimit : framedLength)(length, this.#frameSize, this.#masked);
     return this.#fits(waiting + wire) || (this.hasRoomFor(wire) && waiting === 0);
   }
 
@@ -290,11 +291,12 @@ export class Sender {
     const plain = toBytes(data);
     const deflated = deflater.compress(plain, true);
     // A message that does not get smaller is sent plain, unless that would cost the context.
-    const useful = deflated.length < plain.length || (deflater.takeover && this.#fits(this.#wireLength(deflated)));
+    const deflatedWire = framedLength(deflated.length, this.#frameSize, this.#masked);
+    const useful = deflated.length < plain.length || (deflater.takeover && this.#fits(deflatedWire));
     const payload = useful ? deflated : plain;
     let sent = false;
     try {
-      sent = this.hasRoomFor(this.#wireLength(payload));
+      sent = this.hasRoomFor(useful ? deflatedWire : wireLength(data, this.#frameSize, this.#masked));
     } finally {
       if (!sent || !useful) deflater.forget();
     }
@@ -308,10 +310,6 @@ export class Sender {
   #countDeflated(plain: number, deflated: number): void {
     this.#meter.deflatedFrom += plain;
     this.#meter.deflatedTo += deflated;
-  }
-
-  #wireLength(payload: Uint8Array): number {
-    return framedLength(payload.length, this.#frameSize, this.#masked);
   }
 
   /** Counts a message that was not taken. */
@@ -546,6 +544,6 @@ function toBytes(data: Payload): Uint8Array {
 /** The longest frame, in bytes; 0: messages are not split. */
 function frameSizeOf({ splitMessage, frameSize }: ConnectionSettings, masked: boolean): number {
   if (!splitMessage || frameSize === 0) return 0;
-  maxFramePayload(frameSize, masked);
+  assertFrameSize(frameSize, masked);
   return frameSize;
 }

@@ -8,6 +8,7 @@ import { concat } from "../base/bytes.ts";
 import type { CompressionSettings } from "../protocol/compression.ts";
 import { MessageDeflater } from "../protocol/deflate.ts";
 import { firstOctet, maxFramePayload, Opcode, ReservedBit, writeFrameHeader } from "../protocol/frame_header.ts";
+import { frameEnd } from "./send_queue.ts";
 import { type Meter, UNMETERED } from "../base/stats.ts";
 
 const encoder = new TextEncoder();
@@ -120,11 +121,12 @@ export class SharedMessage {
 
   #encode(payload: Uint8Array, reserved: number): Uint8Array {
     const maxPayload = this.#frameSize === 0 ? Infinity : maxFramePayload(this.#frameSize, false);
-    const frames = Math.max(1, Math.ceil(payload.length / maxPayload));
+    const text = this.#opcode === Opcode.Text && reserved === 0;
+    const frames = countFrames(payload, maxPayload, text);
     const bytes = new Uint8Array(frames * MAX_HEADER + payload.length);
     let at = 0;
-    for (let start = 0, index = 0; index < frames; index++, start += maxPayload) {
-      const end = Math.min(start + maxPayload, payload.length);
+    for (let start = 0, end = 0, index = 0; index < frames; index++, start = end) {
+      end = frameEnd(payload, start, maxPayload, text);
       const final = index === frames - 1;
       const first = index === 0 ? firstOctet(this.#opcode, final, reserved) : firstOctet(Opcode.Continuation, final);
       at = writeFrameHeader(bytes, at, first, end - start, false, 0);
@@ -135,6 +137,14 @@ export class SharedMessage {
     if (frames > 1) (this.#counts ??= new Map()).set(encoded, frames);
     return encoded;
   }
+}
+
+/** Number of frames of a message; an empty one has a frame too. */
+function countFrames(payload: Uint8Array, maxPayload: number, text: boolean): number {
+  let frames = 1;
+  let end = frameEnd(payload, 0, maxPayload, text);
+  for (; end < payload.length; frames++) end = frameEnd(payload, end, maxPayload, text);
+  return frames;
 }
 
 /** Compresses without context: receivers do not share one. */

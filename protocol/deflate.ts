@@ -197,6 +197,19 @@ export function makeDeflateOffer(settings: CompressionSettings): Extension {
 }
 
 /**
+ * The client's side: adds an offer that asks the server for nothing, for servers that ignore parameters: their answer
+ * fits no other offer. Parameters of the client's own side stay, which the client keeps to by itself.
+ *
+ * @param settings The settings of the client.
+ * @returns What to offer, in that order.
+ */
+export function withPlainOffer(settings: CompressionSettings): readonly CompressionSettings[] {
+  const { serverNoContextTakeover, serverMaxWindowBits } = settings;
+  if (!serverNoContextTakeover && serverMaxWindowBits === 15) return [settings];
+  return [settings, { ...settings, serverNoContextTakeover: false, serverMaxWindowBits: 15 }];
+}
+
+/**
  * The client's side: checks the answer of the server against the offers (RFC 7692 §5.1, §7.1).
  *
  * @param accepted The extensions in the answer.

@@ -92,6 +92,24 @@ export function maxFramePayload(frameSize: number, masked: boolean): number {
   return Math.max(0xffff, frameSize - 10 - key);
 }
 
+/** The longest code point in UTF-8, in bytes. */
+export const MAX_CODE_POINT = 4;
+
+/**
+ * Checks a limit of frames that messages are split into: texts are cut between code points.
+ *
+ * @param frameSize The limit in bytes, header included; 0: messages are not split.
+ * @param masked Whether frames carry a masking key.
+ * @throws {OptionError} If a frame cannot hold a header and the longest code point.
+ */
+export function assertFrameSize(frameSize: number, masked: boolean): void {
+  const least = frameHeaderLength(MAX_CODE_POINT, masked) + MAX_CODE_POINT;
+  if (frameSize === 0 || (Number.isSafeInteger(frameSize) && frameSize >= least)) return;
+  throw new OptionError(
+    `Cannot split into frames of "${frameSize}" bytes: the least is ${least}, a header and one code point`,
+  );
+}
+
 /**
  * Writes a frame header; the payload goes right after it.
  *

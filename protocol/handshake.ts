@@ -49,7 +49,7 @@ export function createKey(): string {
 
 /** Checks that a server leaves out. */
 export interface UpgradeChecks {
-  /** Take a request whose `Upgrade` and `Connection` headers a proxy has removed. */
+  /** Take a request by HTTP/1.0, and one without `Upgrade` and `Connection`: proxies make such of valid ones. */
   skipUpgradeCheck?: boolean | undefined;
   /** Take any `Sec-WebSocket-Version`. */
   skipVersionCheck?: boolean | undefined;
@@ -92,9 +92,11 @@ export function checkUpgradeRequest(
   checks: UpgradeChecks = {},
 ): UpgradeRequest {
   if (method !== "GET") throw refusal(`The method is ${quote(method)}, a WebSocket is opened with GET`, 405);
-  if (minorVersion < 1) throw refusal("The HTTP version is 1.0, a WebSocket needs 1.1");
-  if (fields.all("host").length !== 1) throw refusal("There must be one Host header");
+  // RFC 9112 §3.2: HTTP/1.0 knows no Host.
+  const hosts = fields.all("host").length;
+  if (hosts !== 1 && (hosts > 1 || minorVersion > 0)) throw refusal("There must be one Host header");
   if (!checks.skipUpgradeCheck) {
+    if (minorVersion < 1) throw refusal("The HTTP version is 1.0, a WebSocket needs 1.1");
     if (!includesToken(fields, "upgrade", "websocket")) throw refusal('The Upgrade header does not say "websocket"');
     if (!includesToken(fields, "connection", "upgrade")) throw refusal('The Connection header does not say "Upgrade"');
   }

@@ -195,6 +195,19 @@ function skipValid(bytes: Uint8Array, start: number, end: number): number {
   return isUtf8(bytes.subarray(start, whole)) ? whole : start;
 }
 
+/**
+ * The start of the code point that a byte of a valid UTF-8 text belongs to.
+ *
+ * @param bytes The text.
+ * @param at Index of the byte.
+ * @returns Index of the first byte of the code point: `at`, or up to 3 less.
+ */
+export function codePointStart(bytes: Uint8Array, at: number): number {
+  const least = Math.max(0, at - 3);
+  while (at > least && (bytes[at]! & 0xc0) === 0x80) at--;
+  return at;
+}
+
 /** Number of bytes at the end that may begin a code point: 0 to 3. */
 function cutLength(bytes: Uint8Array, end: number): number {
   for (let length = 1; length <= 3; length++) {

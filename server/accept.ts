@@ -26,7 +26,7 @@ import { type Head, type HeaderFields, HeadReader, type RequestLine } from "../p
 import { bodyFraming, makeRequest, refusalResponse, textResponse } from "../protocol/http.ts";
 import { healthResponse, isHealthCheck } from "./health.ts";
 import { Lingering } from "./lingering.ts";
-import { checkHost, openHandshake, readRequestLine, receiveHandshake } from "./received_request.ts";
+import { checkHost, openHandshake, receiveHandshake, receiveRequest } from "./received_request.ts";
 import { forgetRequest, Refusal } from "./client_identity.ts";
 import { RequestBody } from "../protocol/request_body.ts";
 import { RequestMemory } from "./request_memory.ts";
@@ -218,7 +218,7 @@ export class AcceptSession<Data> implements TransportHandler, Holder {
     this.#fields = head.fields;
     this.#timer.beginBody();
     try {
-      const line = readRequestLine(head, this.#host.settings());
+      const line = receiveRequest(this.#connection, head, this.#host.settings());
       const { hosts, healthPath } = this.#host.settings();
       this.#checksHealth = isHealthCheck(line, head.fields, healthPath);
       if (!this.#checksHealth) {

@@ -5,7 +5,7 @@
  */
 
 import type { AcceptHost, AcceptSettings } from "./accept_host.ts";
-import { startConnection, type WebSocketConnection } from "../connection/connection.ts";
+import { setRequest, startConnection, type WebSocketConnection } from "../connection/connection.ts";
 import type { HandshakeRequest, HandshakeResult } from "../connection/options.ts";
 import { HandshakeError } from "../base/errors.ts";
 import { acceptDeflateOffer } from "../protocol/deflate.ts";
@@ -15,7 +15,15 @@ import { type Head, type HeaderFields, parseRequestLine, type RequestLine } from
 import type { UpgradeFields } from "./upgrade_headers.ts";
 import { UpgradeHead } from "./upgrade_request.ts";
 
-/** The request of a handshake; its `Headers` are made when the program reads them. */
+type Offers = Pick<HandshakeRequest, "protocols" | "extensions">;
+
+/** Offers of a request that opens no WebSocket. */
+const NO_OFFERS: Offers = {
+  protocols: Object.freeze<string[]>([]),
+  extensions: Object.freeze<Extension[]>([]),
+};
+
+/** A request as `connection.request` has it; its `Headers` are made when the program reads them. */
 export class ReceivedRequest implements HandshakeRequest {
   /** The method. */
   readonly method: string;
@@ -37,11 +45,11 @@ export class ReceivedRequest implements HandshakeRequest {
    *
    * @param line The request line.
    * @param fields The header fields.
-   * @param upgrade The checked handshake.
+   * @param offers Those of a checked handshake.
    */
-  constructor(line: RequestLine, fields: HeaderFields, upgrade: UpgradeRequest) {
-    this.protocols = upgrade.protocols;
-    this.extensions = upgrade.extensions;
+  constructor(line: RequestLine, fields: HeaderFields, offers: Offers = NO_OFFERS) {
+    this.protocols = offers.protocols;
+    this.extensions = offers.extensions;
     this.method = line.method;
     this.path = line.path;
     this.query = line.query;
@@ -129,18 +137,24 @@ function checkOrigin(fields: HeaderFields, origins: readonly string[]): void {
 }
 
 /**
- * Reads the request line of a head.
+ * Reads the request line of a head, and gives the connection its request.
  *
+ * @param connection The connection.
  * @param head The head, whose `Host` field becomes the one that counts.
  * @param settings The settings of the server.
  * @returns The parts of the line.
  * @throws {HandshakeError} If the head is malformed.
  */
-export function readRequestLine(head: Head, settings: AcceptSettings): RequestLine {
+export function receiveRequest(
+  connection: WebSocketConnection,
+  head: Head,
+  settings: AcceptSettings,
+): RequestLine {
   if (head instanceof UpgradeHead) head.check(settings);
   const line = parseRequestLine(head.startLine);
   // RFC 9112 §3.2.2: the authority of the target counts, and not the header.
   if (line.authority !== "") head.fields.replace("host", line.authority);
+  setRequest(connection, new ReceivedRequest(line, head.fields));
   return line;
 }
 

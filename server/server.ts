@@ -171,7 +171,7 @@ export class WebSocketServer<Data = unknown> implements ServerHandlers<Data> {
   declare options: ProtocolOptions;
   /** Sends messages in frames of at most `frameSize` bytes. */
   declare splitMessage: boolean;
-  /** Largest frame on the wire, in bytes, header included, when `splitMessage` is on; 0: no splitting. At least 3. */
+  /** Largest frame on the wire, in bytes, header included, when `splitMessage` is on; 0: no splitting. At least 6. */
   declare frameSize: number;
   /** Origins whose pages may open a WebSocket; empty: all. */
   declare origins: readonly string[];

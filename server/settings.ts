@@ -21,7 +21,7 @@ import { assertSocketPath } from "../base/socket_path.ts";
 import { SERVER_HANDLERS, type ServerHandlers } from "./handlers.ts";
 import { SERVER_HINTS } from "./option_hints.ts";
 import type { RouteOptions } from "./route_options.ts";
-import { maxFramePayload } from "../protocol/frame_header.ts";
+import { assertFrameSize } from "../protocol/frame_header.ts";
 import { assertProtocols } from "../protocol/subprotocol.ts";
 import { isHost } from "../protocol/http.ts";
 import { quote, redactUrl } from "../base/error_text.ts";
@@ -228,7 +228,7 @@ export interface WebSocketServerOptions<Data = unknown> extends ConnectionOption
   /**
    * Origins whose pages may open a WebSocket, such as `"https://example.com"`; empty: all. Pages of others get 403.
    * Compared exactly. Set it wherever cookies identify a user, or any page can use them (cross-site WebSocket
-   * hijacking). Clients that send no `Origin`, as programs do, are let in.
+   * hijacking). Programs that send no `Origin` are let in; those that send one need theirs in the list.
    * @default {[]}
    */
   origins?: readonly string[] | undefined;
@@ -335,7 +335,7 @@ export interface ServerSettings extends Omit<ServerProperties, "compression" | "
 /** The settings of a server. Each value is checked when it is set. */
 export const SERVER_SETTINGS: SettingsTable<ServerProperties> = {
   ...CONNECTION_SETTINGS,
-  frameSize: { ...CONNECTION_SETTINGS.frameSize, check: (size) => void (size !== 0 && maxFramePayload(size, false)) },
+  frameSize: { ...CONNECTION_SETTINGS.frameSize, check: (size) => assertFrameSize(size, false) },
   messageTimeout: { ...CONNECTION_SETTINGS.messageTimeout, default: 60_000 },
   port: { kind: "number", unit: "count", most: 65535, default: 8888 },
   path: { kind: "string", default: "", check: assertSocketPath },

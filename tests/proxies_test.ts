@@ -68,6 +68,16 @@ async function testWithoutUpgrade(kind: ProxyKind): Promise<void> {
   table.note(kind, "without upgrade lines", "400");
 }
 
+/** A bare `proxy_pass`: HTTP/1.0, without the fields of the upgrade. */
+async function testBareProxyPass(kind: ProxyKind): Promise<void> {
+  const bare = [...kind.withoutUpgrade!, kind.httpVersion!];
+  await using site = await Site.start(kind, { compression: true, options: { skipUpgradeCheck: true } }, bare);
+  const { extensions } = await playWithEcho(site.proxy.url("/a"), { ...site.options, compression: true });
+  assert(extensions.startsWith("permessage-deflate"), extensions);
+  assertEquals(site.connections[0]!.request.headers.get("connection"), "close");
+  table.note(kind, "bare proxy_pass, skipUpgradeCheck", "yes");
+}
+
 /** A node dies that was healthy, so that no check can have noticed it yet. */
 async function testDeadNode(kind: ProxyKind): Promise<void> {
   await using other = await startNode();
@@ -260,6 +270,7 @@ for (const kind of PROXY_KINDS) {
   describePeer(`${kind.name} as docs/scaling.md sets it up`, kind.need, () => {
     it("passes on upgrade and compression, and ends TLS", () => testUpgrade(kind));
     if (kind.withoutUpgrade) it("gets 400 without its lines for the upgrade", () => testWithoutUpgrade(kind));
+    if (kind.httpVersion) it("opens WebSockets by HTTP/1.0 with skipUpgradeCheck", () => testBareProxyPass(kind));
     it("connects every client when a node has just died", () => testDeadNode(kind));
     it("carries messages of 20 MiB both ways, in fragments and whole", () => testLargeMessages(kind));
     it("holds a server back that is faster than its client", () => testBackPressure(kind));

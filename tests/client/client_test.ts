@@ -11,7 +11,9 @@ import {
   StateError,
   TransportError,
 } from "../../base/errors.ts";
-import { Opcode } from "../../protocol/frame_header.ts";
+import { compressionSettings, MessageDeflater } from "../../protocol/deflate.ts";
+import { encodeFrame } from "../../protocol/frame.ts";
+import { Opcode, ReservedBit } from "../../protocol/frame_header.ts";
 import { acceptKey } from "../../protocol/handshake.ts";
 import { WebSocketServer, type WebSocketServerOptions } from "../../server.ts";
 import { RawListener } from "../support/sockets.ts";
@@ -24,6 +26,7 @@ import {
   FakeClock,
   Peer,
   pipe,
+  Random,
   startEcho,
   turns,
   until,
@@ -76,9 +79,13 @@ class HandServer {
   }
   /** The answer that opens the WebSocket. */
   get answer(): string {
+    return this.answerWith("");
+  }
+  /** The same with more header lines. */
+  answerWith(lines: string): string {
     return `HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${
       acceptKey(this.key)
-    }\r\n\r\n`;
+    }\r\n${lines}\r\n`;
   }
   /** Frames of the client as texts, until there are as many as asked for. */
   async readFrames(count: number): Promise<Uint8Array> {
@@ -453,13 +460,49 @@ describe("WebSocketClient messages", () => {
     await client.disconnect();
   });
 
+  it("come from servers that compress, whatever the client asked of them", async () => {
+    // As Mojolicious 9.31 and gorilla 1.5.0 answer: both ignore what they are asked for.
+    const answers = [
+      "permessage-deflate",
+      "permessage-deflate; server_no_context_takeover; client_no_context_takeover",
+    ];
+    for (const wish of [{ serverNoContextTakeover: true }, { serverMaxWindowBits: 9 }]) {
+      for (const answer of answers) {
+        const server = new HandServer({ compression: wish });
+        await server.readRequest();
+        server.write(server.answerWith(`Sec-WebSocket-Extensions: ${answer}\r\n`));
+        await server.connecting;
+        const serverNoContextTakeover = answer.includes("server_no_context_takeover");
+        const settings = compressionSettings({ serverNoContextTakeover })!;
+        const deflater = new MessageDeflater("server", settings, settings);
+        // The second refers to the first, over more than 2^9 bytes.
+        const noise = btoa(String.fromCharCode(...new Random(3).bytes(6000)));
+        for (let count = 0; count < 2; count++) {
+          const payload = deflater.compress(encode(noise), true);
+          server.write(encodeFrame({ opcode: Opcode.Text, payload, final: true, reserved: ReservedBit.Rsv1 }));
+          assertEquals(await server.client.receive(), noise);
+        }
+        deflater.close();
+        await server.client.disconnect(false);
+      }
+      const strict = new HandServer({ compression: [wish] });
+      await strict.readRequest();
+      strict.write(strict.answerWith(`Sec-WebSocket-Extensions: ${answers[0]}\r\n`));
+      await assertRejects(() => strict.connecting, HandshakeError, "fits nothing that was offered");
+    }
+  });
+
   it("are split by frameSize, header and masking key included", async () => {
     const server = new HandServer({ splitMessage: true, frameSize: 10 });
     await server.readRequest();
     server.write(server.answer);
     await server.connecting;
     server.client.send("123456789");
-    assertFrames(await server.readFrames(3), ['text… "1234"', 'continuation… "5678"', 'continuation "9"']);
+    const digits = ['text… "1234"', 'continuation… "5678"', 'continuation "9"'];
+    assertFrames(await server.readFrames(3), digits);
+    // Between code points, where only two of four bytes are used.
+    server.client.send("12€4😀");
+    assertFrames(await server.readFrames(6), [...digits, 'text… "12"', 'continuation… "€4"', 'continuation "😀"']);
     await server.client.disconnect(false);
   });
 

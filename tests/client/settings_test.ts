@@ -75,7 +75,7 @@ describe("WebSocketClient settings", () => {
       [{ maxBufferedAmount: -1 }, "maxBufferedAmount"],
       [{ closeTimeout: Infinity }, "closeTimeout"],
       [{ slowConsumer: "explode" as "drop" }, "slowConsumer"],
-      [{ frameSize: 6 }, "6"],
+      [{ frameSize: 9 }, "9"],
       [{ protocols: ["a", "a"] }, "twice"],
       [{ protocols: "chat" as unknown as string[] }, "array"],
       [{ headers: { x: "a\r\nb" } }, "headers"],

@@ -3,7 +3,13 @@ import { describe, it } from "@std/testing/bdd";
 import { HandshakeError, OptionError, TransportError } from "../../base/errors.ts";
 import { sharedTimer } from "../../base/shared_timer.ts";
 import { Meter } from "../../base/stats.ts";
-import type { ClientConnectionHandler, ConnectPlan, ConnectProgram, OpenedConnection } from "../../client/connector.ts";
+import type {
+  ClientConnectionHandler,
+  CompressionOffer,
+  ConnectPlan,
+  ConnectProgram,
+  OpenedConnection,
+} from "../../client/connector.ts";
 import { CLIENT_SETTINGS } from "../../client/settings.ts";
 import { defaultsOf } from "../../base/settings.ts";
 import { socketConnector } from "../../client/socket_connector.ts";
@@ -95,7 +101,7 @@ describe("socketConnector", () => {
     const settings = defaultsOf(CLIENT_SETTINGS);
     socketConnector.checkSettings!(settings);
     assertThrows(() => socketConnector.checkSettings!({ ...settings, proxy: "nonsense" }), OptionError, '"proxy"');
-    assertThrows(() => socketConnector.checkSettings!({ ...settings, frameSize: 6 }), OptionError, '"6" bytes');
+    assertThrows(() => socketConnector.checkSettings!({ ...settings, frameSize: 9 }), OptionError, '"9" bytes');
     const withRoots = { ...settings, rootCertificateFile: "ca.pem" };
     assertThrows(() => socketConnector.checkTarget!(withRoots), OptionError, '"rootCertificateFile" needs');
     const later = [{ useSSL: true }, { maxRedirects: 1 }, { resolveUrl: () => "wss://a" }, { rootCertificateFile: "" }];
@@ -112,6 +118,8 @@ describe("socketConnector", () => {
       0,
       2,
     ]);
+    const offered = (option: CompressionOffer): number => socketConnector.deflateOffers(option).length;
+    assertEquals([offered({ serverMaxWindowBits: 9 }), offered([{ serverMaxWindowBits: 9 }])], [2, 1]);
     assertThrows(() => socketConnector.deflateOffers({ level: 99 }), OptionError);
     assertEquals([socketConnector.sendsHeaders, socketConnector.available], [true, true]);
   });

@@ -105,7 +105,7 @@ describe("WebSocketConnection.send", () => {
 
 describe("splitMessage and frameSize", () => {
   for (const role of ["server", "client"] as const) {
-    const least = role === "client" ? 7 : 3;
+    const least = role === "client" ? 10 : 6;
     for (const frameSize of [least, least + 1, 125, 126, 127, 131, 135, 1000, 65535, 65536, 65545, 65549]) {
       it(`as a ${role}, frames take at most ${frameSize} bytes on the wire; all but the last are full`, async () => {
         const { transport, connection } = openRig(role, { splitMessage: true, frameSize });
@@ -136,6 +136,35 @@ describe("splitMessage and frameSize", () => {
       assertInstanceOf(assertThrows(() => openRig(role, { splitMessage: true, frameSize: least - 1 })), RangeError);
     });
   }
+
+  it("lives with a peer that decodes each frame of a text by itself", async () => {
+    const decoder = new TextDecoder("utf-8", { fatal: true });
+    for (const role of ["server", "client"] as const) {
+      for (let extra = 0; extra < 5; extra++) {
+        const { transport, connection } = openRig(role, {
+          splitMessage: true,
+          frameSize: (role === "client" ? 10 : 6) + extra,
+        });
+        const text = "Grüße: 10 € 😀! ".repeat(20);
+        connection.send(text);
+        await settle();
+        assertEquals(decodeAll(transport.written).map(({ payload }) => decoder.decode(payload)).join(""), text);
+      }
+    }
+  });
+
+  it("counts the frames of a text against maxBufferedAmount as they are sent", async () => {
+    // Two code points of 3 bytes in frames that could hold 7: 25 frames instead of 22.
+    const text = "€".repeat(50);
+    for (const spare of [0, -1]) {
+      const maxBufferedAmount = 150 + 25 * 2 + spare;
+      const { transport, connection } = openRig("server", { splitMessage: true, frameSize: 9, maxBufferedAmount });
+      if (spare < 0) assertThrows(() => connection.send(text), OptionError, "200 bytes are more than");
+      else assertEquals(connection.send(text), "sent");
+      await settle();
+      assertEquals(transport.written.length, spare < 0 ? 0 : 200);
+    }
+  });
 
   it("does nothing without splitMessage, or with frameSize 0", async () => {
     for (const options of [{ frameSize: 20 }, { splitMessage: true, frameSize: 0 }]) {

@@ -221,6 +221,19 @@ describe("a Blob", () => {
     await settle();
   });
 
+  it("refuses a text behind it that can never fit once it is cut between code points", async () => {
+    // 150 bytes in 25 frames of two code points: 200 bytes, where frames that are full would take 194.
+    const settings = { splitMessage: true, frameSize: 9, maxBufferedAmount: 195 };
+    const { connection, transport } = openRig("server", settings);
+    connection.send(new Blob(["blob"]));
+    assertThrows(() => connection.send("€".repeat(50)), OptionError, "more than maxBufferedAmount");
+    await connection.drained();
+    assertFrames(transport.written, ['binary "blob"']);
+    assertEquals(connection.state, "open");
+    connection.terminate();
+    await settle();
+  });
+
   it("leaves nothing behind on a connection that goes on", async () => {
     const { transport, connection } = openRig();
     const sendMany = async (count: number): Promise<void> => {

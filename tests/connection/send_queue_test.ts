@@ -1,8 +1,8 @@
 import { assert, assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { acquire } from "../../base/buffer_pool.ts";
-import { firstOctet, Opcode } from "../../protocol/frame_header.ts";
-import { randomMaskingKey, SendQueue, wireLength } from "../../connection/send_queue.ts";
+import { firstOctet, frameHeaderLength, Opcode, ReservedBit } from "../../protocol/frame_header.ts";
+import { framedTextLimit, randomMaskingKey, SendQueue, wireLength } from "../../connection/send_queue.ts";
 import { SharedMessage } from "../../connection/shared_message.ts";
 import { assertSameBytes, decode, decodeAll, encode, FakeTransport, Random } from "../support/support.ts";
 
@@ -114,6 +114,71 @@ describe("SendQueue", () => {
   });
 });
 
+describe("splitting", () => {
+  /** A text of code points of all lengths; lone surrogates are sent as U+FFFD. */
+  function makeText(random: Random, most: number): string {
+    const units = ["a", "é", "€", "😀", "\ud800", "\udc00"];
+    return Array.from({ length: random.int(most) }, () => random.pick(units)).join("");
+  }
+
+  it("cuts a text between code points, where the next one does not fit, in a broadcast too", () => {
+    const random = new Random(22);
+    for (let round = 0; round < 600; round++) {
+      const text = makeText(random, random.pick([5, 70, 200]));
+      const masked = random.int(2) === 0;
+      const maxPayload = random.pick([4, 5, 6, 7, 50, 125, 126]);
+      const frameSize = maxPayload + frameHeaderLength(maxPayload, masked);
+      const { queue, transport } = make(masked, frameSize);
+      queue.appendText(text);
+      queue.flush();
+      const wires: Uint8Array[] = [transport.written];
+      if (!masked) wires.push(new SharedMessage(text, frameSize).framesFor(undefined));
+      for (const wire of wires) {
+        const frames = decodeAll(wire);
+        const pieces = frames.map(({ payload }) => new TextDecoder("utf-8", { fatal: true }).decode(payload));
+        assertEquals(pieces.join(""), text.toWellFormed());
+        assertEquals(frames.map(({ final }) => final).indexOf(true), frames.length - 1);
+        for (const [index, { payload }] of frames.slice(0, -1).entries()) {
+          const next = encode(String.fromCodePoint(pieces[index + 1]!.codePointAt(0)!));
+          assert(payload.length <= maxPayload && payload.length + next.length > maxPayload, `${payload.length} bytes`);
+        }
+      }
+    }
+  });
+
+  it("cuts bytes anywhere, those of a compressed text too: each frame but the last is full", () => {
+    const payload = encode("€".repeat(100));
+    for (const [opcode, reserved] of [[Opcode.Binary, 0], [Opcode.Text, ReservedBit.Rsv1]] as const) {
+      const { queue, transport } = make(true, 16);
+      queue.appendMessage(opcode, payload, reserved);
+      queue.flush();
+      const lengths = decodeAll(transport.written, reserved).map((frame) => frame.payload.length);
+      assertEquals(lengths, Array(30).fill(10));
+    }
+    const noise = new Random(7).bytes(50);
+    const lengths = decodeAll(new SharedMessage(noise, 12).framesFor(undefined)).map((frame) => frame.payload.length);
+    assertEquals(lengths, Array(5).fill(10));
+  });
+});
+
+describe("framedTextLimit", () => {
+  it("is never less than the wire length of a text, and exact in one frame", () => {
+    const random = new Random(23);
+    for (let round = 0; round < 400; round++) {
+      const text = Array.from({ length: random.int(150) }, () => random.pick(["a", "é", "€", "😀"])).join("");
+      const masked = random.int(2) === 0;
+      const frameSize = random.pick([0, 10, 11, 60, 131, 135]);
+      const limit = framedTextLimit(encode(text).length, frameSize, masked);
+      assert(limit >= wireLength(text, frameSize, masked), `${limit} for "${text}"`);
+    }
+    assertEquals([framedTextLimit(8, 10, false), framedTextLimit(9, 0, true), framedTextLimit(0, 10, true)], [
+      10,
+      15,
+      6,
+    ]);
+  });
+});
+
 describe("wireLength", () => {
   it("is what is written, for any text and size", () => {
     const random = new Random(9);
@@ -121,7 +186,7 @@ describe("wireLength", () => {
     for (let round = 0; round < 400; round++) {
       const text = Array.from({ length: random.int(random.pick([5, 70, 200])) }, () => random.pick(units)).join("");
       const data = random.int(3) === 0 ? encode(text) : text;
-      const frameSize = random.pick([0, 7, 8, 60, 131, 135]);
+      const frameSize = random.pick([0, 10, 11, 60, 131, 135]);
       const masked = random.int(2) === 0;
       const { queue, transport } = make(masked, frameSize);
       if (typeof data === "string") queue.appendText(data);

@@ -9,6 +9,7 @@ import {
   MessageDeflater,
   MessageInflater,
   readDeflateAnswer,
+  withPlainOffer,
 } from "../../protocol/deflate.ts";
 import type { CompressionOptions, DeflateParameters } from "../../protocol/compression.ts";
 import { HandshakeError, OptionError, ProtocolError } from "../../base/errors.ts";
@@ -238,6 +239,61 @@ describe("a client's negotiation", () => {
     assertEquals(level("permessage-deflate; server_max_window_bits=11"), 9);
     assertEquals(level("permessage-deflate"), 9);
     assertEquals(readDeflateAnswer([], offers), undefined);
+  });
+});
+
+describe("withPlainOffer", () => {
+  const shown = (options: CompressionOptions): string =>
+    formatExtensions(withPlainOffer(settings(options)).map(makeDeflateOffer));
+
+  it("adds an offer that asks the server for nothing, if one does", () => {
+    const plain = "permessage-deflate; client_max_window_bits";
+    assertEquals(shown({}), plain);
+    assertEquals(
+      shown({ serverMaxWindowBits: 9 }),
+      `permessage-deflate; server_max_window_bits=9; client_max_window_bits, ${plain}`,
+    );
+    assertEquals(
+      shown({ serverNoContextTakeover: true, clientMaxWindowBits: 10 }),
+      "permessage-deflate; server_no_context_takeover; client_max_window_bits=10, permessage-deflate; client_max_window_bits=10",
+    );
+    assertEquals(
+      shown({ clientNoContextTakeover: true }),
+      `permessage-deflate; client_no_context_takeover; ${plain.slice(20)}`,
+    );
+  });
+
+  it("takes answers of servers that ignore parameters, and keeps what this end decides by itself", () => {
+    const wish = {
+      serverNoContextTakeover: true,
+      clientNoContextTakeover: true,
+      serverMaxWindowBits: 9,
+      clientMaxWindowBits: 10,
+      level: 1,
+    };
+    const read = (answer: string) => readDeflateAnswer(parseExtensions([answer]), withPlainOffer(settings(wish)));
+    const ours = { clientNoContextTakeover: true, clientMaxWindowBits: 10 };
+    const rows: [answer: string, serverNoContextTakeover: boolean, serverMaxWindowBits: number][] = [
+      // As Mojolicious, gorilla, and a server that knows all.
+      ["permessage-deflate", false, 15],
+      ["permessage-deflate; server_no_context_takeover; client_no_context_takeover", true, 15],
+      ["permessage-deflate; server_no_context_takeover; server_max_window_bits=9", true, 9],
+    ];
+    for (const [answer, serverNoContextTakeover, serverMaxWindowBits] of rows) {
+      const { parameters, settings: { level } } = read(answer)!;
+      assertEquals([parameters, level], [{ ...ours, serverNoContextTakeover, serverMaxWindowBits }, 1]);
+    }
+    assertThrows(() => read("permessage-deflate; client_max_window_bits=11"), HandshakeError, "fits nothing");
+    assertThrows(() => read("permessage-deflate; server_max_window_bits=16"), HandshakeError);
+  });
+
+  it("is taken by our own server at its first element", () => {
+    const wish = settings({ serverMaxWindowBits: 9, serverNoContextTakeover: true });
+    const agreed = acceptDeflateOffer(withPlainOffer(wish).map(makeDeflateOffer), settings({}))!;
+    assertEquals(
+      formatExtensions([agreed.extension]),
+      "permessage-deflate; server_no_context_takeover; server_max_window_bits=9",
+    );
   });
 });
 

@@ -2,6 +2,7 @@ import { assertEquals, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { OptionError } from "../../base/errors.ts";
 import {
+  assertFrameSize,
   firstOctet,
   frameHeaderLength,
   maxFramePayload,
@@ -39,6 +40,21 @@ describe("maxFramePayload", () => {
     assertEquals(maxFramePayload(7, true), 1);
     for (const [size, masked] of [[2, false], [6, true], [3.5, false], [NaN, false]] as const) {
       assertThrows(() => maxFramePayload(size, masked), OptionError, `"${size}" bytes`);
+    }
+  });
+});
+
+describe("assertFrameSize", () => {
+  it("asks for room for a header and the longest code point; 0 turns splitting off", () => {
+    for (const [size, masked] of [[0, false], [0, true], [6, false], [10, true], [70_000, true]] as const) {
+      assertFrameSize(size, masked);
+    }
+    for (const [size, masked] of [[5, false], [9, true], [-1, false], [6.5, false], [NaN, true]] as const) {
+      assertThrows(
+        () => assertFrameSize(size, masked),
+        OptionError,
+        `"${size}" bytes: the least is ${masked ? 10 : 6}`,
+      );
     }
   });
 });

@@ -116,6 +116,24 @@ describe("checkUpgradeRequest", () => {
     }
     assertThrows(() => check(stripped, { skipVersionCheck: true }), HandshakeError);
   });
+
+  it("accepts HTTP/1.0 with skipUpgradeCheck, a Host being optional there, and checks all else", () => {
+    const skip = { skipUpgradeCheck: true };
+    const old = (changes: Record<string, string | string[] | undefined>): Head =>
+      request(changes, "GET /chat HTTP/1.0");
+    // As nginx with a bare proxy_pass sends it, and as SWI-Prolog's client does.
+    const stripped = { Upgrade: undefined, Connection: "close" };
+    for (const changes of [stripped, {}, { Host: undefined }]) assertEquals(check(old(changes), skip).key, KEY);
+    const wrong = [
+      { Host: ["a", "b"] },
+      { "Sec-WebSocket-Key": "short" },
+      { "Sec-WebSocket-Version": "8" },
+      { "Content-Length": "5" },
+    ];
+    for (const changes of wrong) assertThrows(() => check(old({ ...stripped, ...changes }), skip), HandshakeError);
+    assertThrows(() => check(request({ Host: undefined }), skip), HandshakeError, "Host");
+    assertThrows(() => check(old({}), { skipVersionCheck: true }), HandshakeError, "1.0");
+  });
 });
 
 describe("wantsWebSocket", () => {

@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import { decodeUtf8, textLength, Utf8Decoder, Utf8Validator } from "../../protocol/utf8.ts";
+import { codePointStart, decodeUtf8, textLength, Utf8Decoder, Utf8Validator } from "../../protocol/utf8.ts";
 import { concat } from "../../base/bytes.ts";
 import { encode, withSeed } from "../support/support.ts";
 
@@ -159,5 +159,19 @@ describe("Utf8Decoder", () => {
     const decoder = new Utf8Decoder();
     assertEquals(decoder.decode(Uint8Array.of(0xe2, 0x82)), "");
     assertEquals(decoder.decode(Uint8Array.of(0x41)), undefined);
+  });
+});
+
+describe("codePointStart", () => {
+  it("finds the first byte of the code point that a byte belongs to", () => {
+    const starts = Array.from(encode("aé€😀b"), (_, at) => codePointStart(encode("aé€😀b"), at));
+    assertEquals(starts, [0, 1, 1, 3, 3, 3, 6, 6, 6, 6, 10]);
+  });
+
+  it("goes back 3 bytes at most, and never before the text", () => {
+    assertEquals([codePointStart(new Uint8Array(9).fill(0x80), 8), codePointStart(Uint8Array.of(0x80, 0x80), 1)], [
+      5,
+      0,
+    ]);
   });
 });

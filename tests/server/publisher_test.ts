@@ -26,6 +26,23 @@ describe("broadcasts and messages to chosen connections", () => {
     await server.stop();
   });
 
+  it("cut texts between code points, and lose nothing", async () => {
+    const server = new WebSocketServer({ splitMessage: true, frameSize: 12 });
+    const got: [string, boolean][] = [];
+    const [ours, theirs] = pipe();
+    server.acceptStream(ours);
+    const client = new WebSocketClient({
+      options: { frameByFrame: true },
+      onMessageReceived: (text: string, frame?: FrameInfo) => void got.push([text, frame!.final]),
+    });
+    await client.connect({ stream: theirs });
+    server.broadcastMessage("€€€😀€€xy");
+    await until(() => got.some(([, final]) => final), "the last frame");
+    assertEquals(got, [["€€€", false], ["😀€€", false], ["xy", true]]);
+    await client.disconnect();
+    await server.stop();
+  });
+
   it("ask the selector about open connections only", async () => {
     const server = new WebSocketServer();
     const [ours, theirs] = pipe();

@@ -12,6 +12,8 @@ import type { CloseInfo } from "../../connection/options.ts";
 import type { WebSocketConnection } from "../../connection/connection.ts";
 import { CertificateError, HandlerError, OptionError, TransportError } from "../../base/errors.ts";
 import { WebSocketServer, type WebSocketServerOptions } from "../../server.ts";
+import { Opcode } from "../../protocol/frame_header.ts";
+import { clientFrame } from "../support/hostile.ts";
 import { runtime } from "../support/needs.ts";
 import { runToEnd } from "../support/peers.ts";
 import { RawSocket, roundTrip } from "../support/sockets.ts";
@@ -281,6 +283,37 @@ describe("WebSocketServer handlers", () => {
     await client.disconnect();
   });
 
+  it("onDisconnect and onError know what was asked: the last request, and `undefined` if none came", async () => {
+    const show = ({ request }: WebSocketConnection): string | undefined =>
+      request && `${request.method} ${request.path}?${request.query} ${request.headers.get("x")}`;
+    const [before, during, failed]: (string | undefined)[][] = [[], [], []];
+    let ended = defer<string | undefined>();
+    await using server = await start({
+      onConnect: (connection) => void before.push(show(connection)),
+      onDisconnect: (connection) => ended.resolve(show(connection)),
+      onError: (_error, connection) => void failed.push(show(connection!)),
+      onCommandGet: (_request, connection) => {
+        during.push(show(connection));
+        return new Response("ok");
+      },
+    });
+    const after = async (...requests: string[]): Promise<string | undefined> => {
+      ended = defer();
+      await exchange(server, ...requests);
+      return await ended.promise;
+    };
+    const first = "GET /first HTTP/1.1\r\nHost: a\r\nx: 1\r\n\r\n";
+    const last = "POST /last?b=c HTTP/1.1\r\nHost: a\r\nx: 2\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+    assertEquals(await after(first, last), "POST /last?b=c 2");
+    assertEquals([before, during, failed], [[undefined], ["GET /first? 1", "POST /last?b=c 2"], []]);
+    assertEquals(await after(handshake("/refused?q").replace("Key: dG", "Key: d")), "GET /refused?q null");
+    assertEquals(failed, ["GET /refused?q null"]);
+    assertEquals(await after("NONSENSE\r\n\r\n"), undefined);
+    ended = defer();
+    await (await RawSocket.connect(server.address!.port)).close();
+    assertEquals(await ended.promise, undefined);
+  });
+
   it("onDisconnect is called exactly once for each onConnect, however the connection ends", async () => {
     const counts = new Map<WebSocketConnection, number>();
     let disconnects = 0;
@@ -474,6 +507,26 @@ describe("WebSocketServer handshakes", () => {
     await socket.write(handshake("/", "", "7"));
     assertStringIncludes(decode((await socket.read())!), "HTTP/1.1 101 ");
     await socket.close();
+  });
+
+  it("pass by HTTP/1.0 if the settings allow it, and get 400 if not", async () => {
+    const stripped = handshake("/", "Connection: close\r\n").replace("HTTP/1.1", "HTTP/1.0");
+    const prolog = handshake().replace("HTTP/1.1", "HTTP/1.0");
+    await using server = await start({ onMessageReceived: (connection, text) => void connection.send(text) });
+    for (const request of [stripped, prolog]) assertStringIncludes(await exchange(server, request), "HTTP/1.1 400 ");
+    await using lenient = await start({
+      options: { skipUpgradeCheck: true },
+      onMessageReceived: (connection, text) => void connection.send(text),
+    });
+    for (const request of [stripped, prolog, prolog.replace("Host: a\r\n", "")]) {
+      const socket = await RawSocket.connect(lenient.address!.port);
+      await socket.write(request);
+      await socket.write(clientFrame(Opcode.Text, encode("hello")));
+      let answer = "";
+      while (!answer.endsWith("hello")) answer += decode((await socket.read())!);
+      assert(answer.startsWith("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"));
+      await socket.close();
+    }
   });
 
   it("choose a subprotocol: the server's first that is offered, none, or what the program says", async () => {

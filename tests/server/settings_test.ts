@@ -104,8 +104,8 @@ describe("WebSocketServer settings", () => {
     for (const port of [-1, 65536, 1.5, NaN, "80" as unknown as number]) {
       assertThrows(() => new WebSocketServer({ port }), OptionError, "port");
     }
-    assertThrows(() => new WebSocketServer({ frameSize: 2 }), RangeError);
-    assertEquals(new WebSocketServer({ frameSize: 3 }).frameSize, 3);
+    assertThrows(() => new WebSocketServer({ frameSize: 5 }), RangeError, "one code point");
+    assertEquals(new WebSocketServer({ frameSize: 6 }).frameSize, 6);
     assertThrows(() => new WebSocketServer({ maxMessageSize: -1 }), OptionError, "maxMessageSize");
     // A timer with more would run at once.
     assertThrows(() => new WebSocketServer({ handshakeTimeout: 2 ** 31 }), OptionError, "2147483647");

@@ -77,6 +77,20 @@ describe("handleUpgrade on a server of node:http", () => {
     });
   }
 
+  it("takes HTTP/1.0 with skipUpgradeCheck", async () => {
+    const server = echo({ options: { skipUpgradeCheck: true } });
+    const http = await startNodeHttp(server);
+    const socket = await RawSocket.connect(http.port);
+    await socket.write(upgradeHead().replace("HTTP/1.1", "HTTP/1.0"));
+    await socket.write(clientFrame(Opcode.Text, encode("hello")));
+    let answer = "";
+    while (!answer.endsWith("hello")) answer += decode((await socket.read())!);
+    assertStringIncludes(answer, "HTTP/1.1 101 ");
+    await socket.close();
+    await server.stop();
+    await http.close();
+  });
+
   it("leaves plain requests to it", async () => {
     const server = echo();
     const http = await startNodeHttp(server);
@@ -316,6 +330,17 @@ describe("handleUpgrade with a pair of streams", () => {
       await reader.cancel();
       ours.writable.abort().catch(() => {});
     }
+    await server.stop({ closeTimeout: 1 });
+  });
+
+  it("takes HTTP/1.0 without upgrade fields with skipUpgradeCheck", async () => {
+    const server = echo({ options: { skipUpgradeCheck: true } });
+    const { upgrade: _, host: __, ...headers } = { ...HEADERS, connection: "close" };
+    const { ours } = handUpgrade(server, { httpVersion: "1.0", headers });
+    const reader = ours.readable.getReader();
+    assertStringIncludes(decode((await reader.read()).value!), "HTTP/1.1 101 ");
+    await reader.cancel();
+    ours.writable.abort().catch(() => {});
     await server.stop({ closeTimeout: 1 });
   });
 

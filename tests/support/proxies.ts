@@ -57,6 +57,8 @@ export interface ProxyKind {
   http2?: Replacement[];
   /** Replacements that take away the lines for the upgrade; none if the program needs none. */
   withoutUpgrade?: Replacement[];
+  /** Replacement that takes away the line for HTTP/1.1 to the nodes. */
+  httpVersion?: Replacement;
   /** Replacements that turn its lines for certificates of clients on. */
   clientCertificates?: Replacement[];
   /** Replacement that adds a header `X-Version`: the version of HTTP that the client speaks. */
@@ -138,6 +140,7 @@ const NGINX: Omit<ProxyKind, "name" | "source" | "replace"> = {
     ["      proxy_set_header Upgrade $http_upgrade;\n", ""],
     ["      proxy_set_header Connection $connection_upgrade;\n", ""],
   ],
+  httpVersion: ["      proxy_http_version 1.1;\n", ""],
   version: ['proxy_set_header Forwarded ""', "proxy_set_header X-Version $server_protocol"],
   passLargeBodies: [["client_max_body_size 4m", "client_max_body_size 8m"]],
   shorten: (seconds) => [["proxy_read_timeout 75s", `proxy_read_timeout ${seconds}s`]],
