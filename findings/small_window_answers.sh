@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Three servers asked for a window of 512 bytes: two agree and use 32 KiB all the same, the third refuses the connection.
+# Three servers asked for a window of 512 bytes: two agree without a word of it, the third refuses the connection.
 #
 # Versions: gorilla/websocket 1.5.0 and nhooyr.io/websocket 1.8.7 (Go 1.19), Jetty 9.4.57 (Java 17), all Debian 12; node.
 # Expected: the offer "permessage-deflate; server_max_window_bits=9" is declined by a server that cannot do it, and the connection opens
