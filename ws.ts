@@ -18,10 +18,10 @@
 
 export { default } from "./ws/module.ts";
 export type { WebSocketClass } from "./ws/module.ts";
-export { WebSocketServer } from "./ws/server.ts";
+export { WebSocketServer, WebSocketServerEmitter } from "./ws/server.ts";
 export type { WebSocketServerEvents } from "./ws/server.ts";
 export { createWebSocketStream } from "./ws/stream.ts";
-export { WebSocket } from "./ws/websocket.ts";
+export { WebSocket, WebSocketEmitter } from "./ws/websocket.ts";
 export type { ControlCallback, SendCallback, WebSocketEvents } from "./ws/websocket.ts";
 export type {
   ExtraSettings,

@@ -379,7 +379,7 @@ export class SendQueue {
 
 /**
  * The end of a frame of a message that is split. A text is cut between code points: RFC 6455 §5.6 allows to cut one,
- * but some peers check or decode each frame by itself.
+ * but some peers check or decode each frame by itself (`findings/qt6_cut_text.sh`).
  *
  * @param payload The message; a text in valid UTF-8.
  * @param start Index of the first byte of the frame.

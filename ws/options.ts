@@ -61,7 +61,17 @@ export type VerifyAnswer = (
  */
 export type VerifyClient = (info: VerifyInfo, answer: VerifyAnswer) => boolean | void | Promise<boolean | void>;
 
-/** Options of compression: those of `ws` that this library has too, and `zlibDeflateOptions`. */
+/**
+ * Options of compression: those of `ws` that this library has too, and `zlibDeflateOptions`.
+ *
+ * Also from {@linkcode CompressionOptions}:
+ * - `threshold` (default `128`): Messages of fewer bytes are not compressed; nor are messages in fragments by hand
+ *   whose first fragment has fewer.
+ * - `serverNoContextTakeover` (default `false`): The server compresses each message by itself.
+ * - `clientNoContextTakeover` (default `false`): The client compresses each message by itself.
+ * - `serverMaxWindowBits` (default `15`): The server's window is at most 2^n bytes, 8 to 15.
+ * - `clientMaxWindowBits` (default `15`): The client's window is at most 2^n bytes, 8 to 15.
+ */
 export interface PerMessageDeflateOptions extends Omit<CompressionOptions, "level" | "memoryLevel"> {
   /** Options of zlib, of which level and memory count. */
   zlibDeflateOptions?: { level?: number | undefined; memLevel?: number | undefined } | undefined;

@@ -1,5 +1,6 @@
 /**
- * A connection as a stream of `node:stream`, for servers that expect the socket of `node:net`.
+ * A connection as a stream of `node:stream`, for servers that expect the socket of `node:net`. Its types are those of
+ * Node, which programs that use such streams have; no other module of the package asks for them.
  *
  * @module
  */

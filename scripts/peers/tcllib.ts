@@ -35,7 +35,7 @@ proc on_event {socket type message} {
 proc on_connection {socket host port} {
   fconfigure $socket -translation crlf -blocking on
   if {[catch {gets $socket request} length] || $length <= 0} { close $socket; return }
-  # An empty list of subprotocols stands for none: without it the library fails.
+  # An empty list of subprotocols stands for none: without it the library fails (findings/tcllib_server_subprotocol.sh).
   set headers {Sec-WebSocket-Protocol {}}
   while {[gets $socket line] > 0} {
     regexp {^([^:]+):\s*(.*)$} $line all name value
