@@ -4,7 +4,7 @@
 # Version: libsoup 3.2.3 (Debian 12: libsoup-3.0-dev, gcc, pkg-config), python3 for the client.
 # Expected: a client names the same extension several times, with other parameters, for a server to choose the first one that it can do
 # (RFC 7692 §5.1 and the examples of §7.1.3); the answer has one element.
-# Seen: the answer repeats all elements, so that the extension is in use twice; an unknown extension is left out, as it should be.
+# Seen: the answer repeats all elements; an unknown extension is left out, as it should be.
 # What follows from it: a strict client fails such a connection, so that a second choice, meant for servers that cannot do the first one,
 # keeps it from servers of libsoup, which could.
 set -euo pipefail
