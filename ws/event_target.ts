@@ -26,6 +26,8 @@ export interface SocketEvent<Target = unknown> {
 /**
  * A message came.
  *
+ * Also from {@linkcode SocketEvent}: `type`, `target`.
+ *
  * @typeParam Target Class of the WebSocket.
  */
 export interface SocketMessageEvent<Target = unknown> extends SocketEvent<Target> {
@@ -35,6 +37,8 @@ export interface SocketMessageEvent<Target = unknown> extends SocketEvent<Target
 
 /**
  * The connection has ended.
+ *
+ * Also from {@linkcode SocketEvent}: `type`, `target`.
  *
  * @typeParam Target Class of the WebSocket.
  */
@@ -49,6 +53,8 @@ export interface SocketCloseEvent<Target = unknown> extends SocketEvent<Target> 
 
 /**
  * The connection failed, or a listener.
+ *
+ * Also from {@linkcode SocketEvent}: `type`, `target`.
  *
  * @typeParam Target Class of the WebSocket.
  */
