@@ -17,7 +17,7 @@ import {
   writeFrameHeader,
 } from "../protocol/frame_header.ts";
 import { mask } from "../protocol/mask.ts";
-import { byteLength } from "../protocol/payload.ts";
+import { textSize } from "../protocol/text_size.ts";
 import { codePointStart } from "../protocol/utf8.ts";
 import { SharedRun } from "./shared_run.ts";
 import { type Meter, UNMETERED } from "../base/stats.ts";
@@ -402,7 +402,7 @@ export function frameEnd(payload: Uint8Array, start: number, maxPayload: number,
  * @returns Bytes.
  */
 export function wireLength(data: string | Uint8Array, frameSize: number, masked: boolean): number {
-  const length = byteLength(data);
+  const length = typeof data === "string" ? textSize(data) : data.length;
   // Bytes and ASCII are cut anywhere.
   if (typeof data !== "string" || frameSize === 0 || length === data.length) {
     return framedLength(length, frameSize, masked);

@@ -18,7 +18,7 @@ import {
   type UpgradeRequest,
   type WebSocketServerOptions,
 } from "./options.ts";
-import { findFault, Upgrade, type UpgradeOwner } from "./upgrade.ts";
+import { findFault, PendingUpgrade, type UpgradeOwner } from "./upgrade.ts";
 import { viewControl, WebSocket } from "./websocket.ts";
 
 /** Events of a {@linkcode WebSocketServer}, with the arguments of their listeners. */
@@ -46,7 +46,13 @@ const REJECTION = Symbol.for("nodejs.rejection");
 /** Takes and closes connections; `closing`: it waits for the end of those that are open. */
 type State = "running" | "closing" | "closed";
 
-/** A server in the form of that of npm `ws`. */
+/**
+ * A server in the form of that of npm `ws`.
+ *
+ * Also from {@linkcode WebSocketServerEmitter}: `on`, `addListener`, `once`, `prependListener`, `prependOnceListener`,
+ * `off`, `removeListener`, `removeAllListeners`, `emit`, `listenerCount`, `listeners`, `rawListeners`, `eventNames`,
+ * `setMaxListeners`, `getMaxListeners`.
+ */
 export class WebSocketServer extends WebSocketServerEmitter {
   /** The options. */
   readonly options: Omit<WebSocketServerOptions, "server" | "WebSocket">;
@@ -54,10 +60,10 @@ export class WebSocketServer extends WebSocketServerEmitter {
   readonly clients: Set<WebSocket>;
   /** Class of the connections. */
   readonly #class: NonNullable<WebSocketServerOptions["WebSocket"]>;
-  readonly #engine: Engine<Upgrade>;
+  readonly #engine: Engine<PendingUpgrade>;
   readonly #owner: UpgradeOwner;
   /** The upgrade that is being handed to the engine. */
-  #upgrade: Upgrade | undefined;
+  #upgrade: PendingUpgrade | undefined;
   #http: HttpServer | undefined;
   /** `true` if the server of the port is ours. */
   #ownsHttp = false;
@@ -107,8 +113,8 @@ export class WebSocketServer extends WebSocketServerEmitter {
     if (this.#http !== undefined) this.#attach(this.#http);
   }
 
-  #makeEngine(): Engine<Upgrade> {
-    const engine = new Engine<Upgrade>({
+  #makeEngine(): Engine<PendingUpgrade> {
+    const engine = new Engine<PendingUpgrade>({
       ...toSettings(this.options),
       onConnect: (connection) => void (connection.data = this.#upgrade),
       onSelectProtocol: (connection) => connection.data.protocol,
@@ -196,7 +202,7 @@ export class WebSocketServer extends WebSocketServerEmitter {
     callback: (socket: WebSocket, request: Request) => void,
   ): void {
     if (this.#tellsClientError(request, socket)) return;
-    this.#upgrade = new Upgrade(this.#owner, request, (view) => callback(view, request));
+    this.#upgrade = new PendingUpgrade(this.#owner, request, (view) => callback(view, request));
     try {
       this.#engine.handleUpgrade(request, socket, head);
     } finally {
@@ -215,7 +221,7 @@ export class WebSocketServer extends WebSocketServerEmitter {
     return true;
   }
 
-  #opened(connection: WebSocketConnection<Upgrade>): void {
+  #opened(connection: WebSocketConnection<PendingUpgrade>): void {
     const { callback } = connection.data;
     const view = connection.data.view = new this.#class(null, undefined, this.options);
     viewControl.attach(view, connection);
@@ -227,7 +233,7 @@ export class WebSocketServer extends WebSocketServerEmitter {
     }
   }
 
-  #failed(error: unknown, upgrade: Upgrade | undefined): void {
+  #failed(error: unknown, upgrade: PendingUpgrade | undefined): void {
     if (upgrade?.view !== undefined) return viewControl.failed(upgrade.view, error);
     // Refused handshakes are the peers' own faults, and come in floods.
     if (isError(error, HandlerError)) this.#report(upgrade ? new HandlerError(upgrade.asked, error.cause) : error);
