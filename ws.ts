@@ -36,12 +36,6 @@ export type {
 } from "./ws/options.ts";
 export type { BinaryType, NodeBuffer, RawData } from "./ws/binary_type.ts";
 export type { ConvertibleData, SocketData, SocketSendOptions } from "./ws/send_data.ts";
-export type { CompressionOptions } from "./protocol/compression.ts";
-export type { SendBytes, SendData } from "./protocol/payload.ts";
-export type { UpgradeStream } from "./server/upgrade_request.ts";
-export type { BytePair, BytePairInfo } from "./transport/stream.ts";
-export type { DuplexSocket } from "./transport/duplex.ts";
-export type { Address } from "./transport/transport.ts";
 export type {
   SocketCloseEvent,
   SocketErrorEvent,
@@ -52,3 +46,9 @@ export type {
   SocketMessageEvent,
 } from "./ws/event_target.ts";
 export type { AnyListener, Emitter, EmitterClass, EventListener, EventTable, KnownListener } from "./ws/emitter.ts";
+export type { CompressionOptions } from "./protocol/compression.ts";
+export type { SendBytes, SendData } from "./protocol/payload.ts";
+export type { UpgradeStream } from "./server/upgrade_request.ts";
+export type { BytePair, BytePairInfo } from "./transport/stream.ts";
+export type { DuplexSocket } from "./transport/duplex.ts";
+export type { Address } from "./transport/transport.ts";

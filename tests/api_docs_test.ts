@@ -53,13 +53,10 @@ const LEFT_OUT: Readonly<Record<string, readonly string[]>> = {
   "whatsapp/~/WhatsAppServerOptions": ["useSSL", "routes"],
 };
 
-/**
- * Members that throw, and that types do not have: the client of `./browser` has them. One that is for `node:events`.
- */
+/** Members that throw, and that types do not have: the client of `./browser` has them. */
 const MEMBERS_LEFT_OUT: Readonly<Record<string, readonly string[]>> = {
   "./browser-client WebSocketClient":
     "ping pong sendFrame sendSimpleFrame messageWriter readable writable stats checkIncoming".split(" "),
-  "./ws WebSocketServer": ["[nodejs.rejection]"],
 };
 
 /** Values of other programs in backquotes that are names of internal functions too. */
@@ -127,6 +124,8 @@ function membersOf({ prototype }: { prototype: object }): string[] {
   }
   // An option of the constructor: the accessor refuses to be set.
   for (const name of ["constructor", "routes"]) names.delete(name);
+  // Called by `node:events`.
+  names.delete("[nodejs.rejection]");
   if (prototype instanceof Error) { for (const name of OF_ERROR) names.delete(name); }
   return [...names];
 }

@@ -66,7 +66,7 @@ class WebSocketStream extends Duplex {
     return this.readableObjectMode && !isBinary ? bytes.toString() : bytes;
   }
 
-  // aedes 1.2 reads once for each event, which is enough where all bytes come: findings/aedes_reads_once.sh.
+  // aedes 1.2 reads once for each event, which is enough where all bytes come: findings/stream_read_one_chunk.sh.
   override read(size?: number): unknown {
     if (typeof size === "number" || this.readableObjectMode || this.readableFlowing === true) {
       return super.read(size);

@@ -1,6 +1,6 @@
 import { DEFLATE_CASES, type Difference, inCases, type Peer, type PeerProgram } from "../peer_lane/peer.ts";
 
-/** The program of both roles; the argument is the role. It has a small HTTP server, which that of the library needs. */
+/** The program of both roles, by its argument. The library's server needs one for HTTP: a small one is here. */
 const PROGRAM = String.raw`
 package require http
 package require tls

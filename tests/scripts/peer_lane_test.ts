@@ -479,6 +479,18 @@ describe("a side", () => {
     await server.stop();
     assertEquals(written, ["broken", "broken"]);
   });
+
+  it("says with which status our server refuses a client, which ends then or does not", async () => {
+    const request = "GET / HTTP/1.1\\r\\nHost: localhost\\r\\nConnection: Upgrade\\r\\nUpgrade: websocket\\r\\n" +
+      "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\\r\\nSec-WebSocket-Version: 7\\r\\n\\r\\n";
+    for (const end of ["head -1 <&3", "sleep 100"]) {
+      const script = `port=\${PEER_URL##*:}; exec 3<>/dev/tcp/127.0.0.1/\${port%/}; printf '${request}' >&3; ${end}`;
+      const start = { command: ["bash", "-c", script], folder: tmpdir(), waitsFor: undefined };
+      const written: string[] = [];
+      const side = sideOf("client", start, (text) => void written.push(text));
+      assertEquals(await side.play({ ...PLAYS["text"], timeout: 3000 }), "refused 426", written.join("\n"));
+    }
+  });
 });
 
 /** Loads the files of all peers. */
