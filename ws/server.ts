@@ -46,7 +46,13 @@ const REJECTION = Symbol.for("nodejs.rejection");
 /** Takes and closes connections; `closing`: it waits for the end of those that are open. */
 type State = "running" | "closing" | "closed";
 
-/** A server in the form of that of npm `ws`. */
+/**
+ * A server in the form of that of npm `ws`.
+ *
+ * Also from {@linkcode WebSocketServerEmitter}: `on`, `addListener`, `once`, `prependListener`, `prependOnceListener`,
+ * `off`, `removeListener`, `removeAllListeners`, `emit`, `listenerCount`, `listeners`, `rawListeners`, `eventNames`,
+ * `setMaxListeners`, `getMaxListeners`.
+ */
 export class WebSocketServer extends WebSocketServerEmitter {
   /** The options. */
   readonly options: Omit<WebSocketServerOptions, "server" | "WebSocket">;
