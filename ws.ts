@@ -18,10 +18,10 @@
 
 export { default } from "./ws/module.ts";
 export type { WebSocketClass } from "./ws/module.ts";
-export { WebSocketServer } from "./ws/server.ts";
+export { WebSocketServer, WebSocketServerEmitter } from "./ws/server.ts";
 export type { WebSocketServerEvents } from "./ws/server.ts";
 export { createWebSocketStream } from "./ws/stream.ts";
-export { WebSocket } from "./ws/websocket.ts";
+export { WebSocket, WebSocketEmitter } from "./ws/websocket.ts";
 export type { ControlCallback, SendCallback, WebSocketEvents } from "./ws/websocket.ts";
 export type {
   ExtraSettings,
@@ -46,3 +46,9 @@ export type {
   SocketMessageEvent,
 } from "./ws/event_target.ts";
 export type { AnyListener, Emitter, EmitterClass, EventListener, EventTable, KnownListener } from "./ws/emitter.ts";
+export type { CompressionOptions } from "./protocol/compression.ts";
+export type { SendBytes, SendData } from "./protocol/payload.ts";
+export type { UpgradeStream } from "./server/upgrade_request.ts";
+export type { BytePair, BytePairInfo } from "./transport/stream.ts";
+export type { DuplexSocket } from "./transport/duplex.ts";
+export type { Address } from "./transport/transport.ts";

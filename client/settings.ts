@@ -250,7 +250,8 @@ export interface WebSocketClientOptions extends ConnectionOptions, ClientHandler
    * Offer compression (RFC 7692); an object says how. If it limits the server's side, an offer without these limits
    * follows, for servers that ignore them. A list is offered as it is, in the order of preference: a server takes the
    * first it can, and its `threshold`, `level` and `memoryLevel` count; an answer that fits none of its offers fails
-   * the connection. An empty list offers nothing.
+   * the connection. A list of one is for servers that accept each offer, as libsoup 3.2 does. An empty list offers
+   * nothing.
    * @default {false}
    */
   compression?: CompressionOffer | undefined;

@@ -296,7 +296,10 @@ export class OpenUpload {
     if (this.#state === "failed") throw this.#failure;
   }
 
-  /** Ends the attempt: an API that has answered early does not get the rest. */
+  /**
+   * Ends the attempt: an API that has answered early does not get the rest, which Deno 2.9 goes on sending
+   * (`findings/deno_fetch_sends_on.sh`).
+   */
   end(): void {
     if (this.#state !== "sending") return;
     const reason = new Error("the call has ended");

@@ -9,10 +9,10 @@
  * (`findings/workerd_pongs.sh`), libwebsockets 4.1 the first (`findings/libwebsockets_pongs.sh`). So any pong behind a
  * ping is its answer, and only the latency needs its own payload.
  *
- * A ping may come between the frames of a message (§5.4), but some peers fail then: aiohttp 3.8, tornado 6.2, wsproto
- * 1.2 and cowboy 2.8 with compression (`findings/ping_between_compressed_fragments.sh`), SWI-Prolog 9.0 and Crystal 1.6
- * also without. So a ping waits for the end of a message that the program sends in fragments, for one more
- * `pingInterval` at most.
+ * A ping may come between the frames of a message (§5.4), but some peers fail then: with compression aiohttp 3.8,
+ * tornado 6.2, wsproto 1.2 (`findings/ping_between_compressed_fragments.sh`) and cowboy 2.8, in any case SWI-Prolog 9.0
+ * and Crystal 1.6 (`findings/ping_between_fragments.sh`). So a ping waits for the end of a message that the program
+ * sends in fragments, for one more `pingInterval` at most.
  *
  * @module
  */

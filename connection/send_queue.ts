@@ -17,8 +17,7 @@ import {
   writeFrameHeader,
 } from "../protocol/frame_header.ts";
 import { mask } from "../protocol/mask.ts";
-import { byteLength } from "../protocol/payload.ts";
-import { codePointStart } from "../protocol/utf8.ts";
+import { codePointStart, utf8Length } from "../protocol/utf8.ts";
 import { SharedRun } from "./shared_run.ts";
 import { type Meter, UNMETERED } from "../base/stats.ts";
 import type { Transport } from "../transport/transport.ts";
@@ -379,7 +378,7 @@ export class SendQueue {
 
 /**
  * The end of a frame of a message that is split. A text is cut between code points: RFC 6455 §5.6 allows to cut one,
- * but some peers check or decode each frame by itself.
+ * but some peers check or decode each frame by itself (`findings/qt6_cut_text.sh`).
  *
  * @param payload The message; a text in valid UTF-8.
  * @param start Index of the first byte of the frame.
@@ -402,7 +401,7 @@ export function frameEnd(payload: Uint8Array, start: number, maxPayload: number,
  * @returns Bytes.
  */
 export function wireLength(data: string | Uint8Array, frameSize: number, masked: boolean): number {
-  const length = byteLength(data);
+  const length = typeof data === "string" ? utf8Length(data) : data.length;
   // Bytes and ASCII are cut anywhere.
   if (typeof data !== "string" || frameSize === 0 || length === data.length) {
     return framedLength(length, frameSize, masked);

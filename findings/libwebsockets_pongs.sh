@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Of pings that arrive together, libwebsockets answers only the first.
 #
-# Version: libwebsockets 4.1.6 (Debian 12, libwebsockets-dev 4.1.6-3).
+# Version: libwebsockets 4.1.6 (Debian 12, libwebsockets-dev 4.1.6-3 with its event libraries).
 # Expected: a pong for each ping, or for the last one (RFC 6455 §5.5.3: "MAY elect to send a Pong frame for only the most recently
 # processed Ping frame").
 # Seen: of five pings in one write, with the payloads 1 to 5, the pong of 1 comes alone. Pings sent one by one are all answered.
@@ -11,7 +11,9 @@ set -euo pipefail
 for program in gcc node; do
   command -v "$program" >/dev/null || { echo "missing: $program" >&2; exit 2; }
 done
-[ -e /usr/include/libwebsockets.h ] || { echo "missing: apt-get install libwebsockets-dev" >&2; exit 2; }
+for package in libwebsockets-dev libwebsockets-evlib-ev libwebsockets-evlib-glib libwebsockets-evlib-uv; do
+  dpkg -s "$package" >/dev/null 2>&1 || { echo "missing: apt-get install $package" >&2; exit 2; }
+done
 folder=$(mktemp -d)
 trap 'kill %1 2>/dev/null || true; rm -rf "$folder"' EXIT
 cd "$folder"

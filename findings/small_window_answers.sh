@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Three servers asked for a window of 512 bytes: two agree and use 32 KiB all the same, the third refuses the connection.
+# Three servers asked for a window of 512 bytes: two agree without a word of it, the third refuses the connection.
 #
 # Versions: gorilla/websocket 1.5.0 and nhooyr.io/websocket 1.8.7 (Go 1.19), Jetty 9.4.57 (Java 17), all Debian 12; node.
 # Expected: the offer "permessage-deflate; server_max_window_bits=9" is declined by a server that cannot do it, and the connection opens
 # without compression (RFC 7692 §7.1.2.1: a server declines an offer if it does not support the value).
 # Seen: gorilla and Jetty answer with permessage-deflate and no bits, which promises nothing, so that the client must fail the connection.
-# nhooyr answers 400, although it is the only offer of an extension that nobody must support.
+# nhooyr answers 400, although no server must support an extension.
 # With the list "permessage-deflate; server_max_window_bits=9, permessage-deflate" gorilla and Jetty give the same answer, which then is
 # one to the second offer, and nhooyr refuses as before: it looks at the first offer only.
 # What follows from it: a client offers a plain "permessage-deflate" behind its wish; and against nhooyr no bits at all.

@@ -198,7 +198,8 @@ export function makeDeflateOffer(settings: CompressionSettings): Extension {
 
 /**
  * The client's side: adds an offer that asks the server for nothing, for servers that ignore parameters: their answer
- * fits no other offer. Parameters of the client's own side stay, which the client keeps to by itself.
+ * fits no other offer (`findings/mojolicious_deflate_parameters.sh`, `findings/small_window_answers.sh`). Parameters of
+ * the client's own side stay, which the client keeps to by itself.
  *
  * @param settings The settings of the client.
  * @returns What to offer, in that order.

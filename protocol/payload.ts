@@ -36,27 +36,7 @@ export function byteLength(data: Payload | Blob): number {
   return data instanceof Uint8Array ? data.length : data.size;
 }
 
-/** Units of a text that are measured at a time, and from which on the native encoder is the faster measure. */
-const MEASURED_UNITS = 4096;
-const encoder = new TextEncoder();
-/** Takes the bytes of such a piece; only their number counts. */
-let scratch: Uint8Array | undefined;
-
 function utf8Length(text: string): number {
-  if (text.length < MEASURED_UNITS) return shortLength(text);
-  const bytes = scratch ??= new Uint8Array(MEASURED_UNITS * 3);
-  let length = 0;
-  for (let start = 0; start < text.length;) {
-    let end = Math.min(start + MEASURED_UNITS, text.length);
-    // A pair of surrogates is measured as one.
-    if (end < text.length && isLowSurrogate(text.charCodeAt(end))) end--;
-    length += encoder.encodeInto(text.slice(start, end), bytes).written;
-    start = end;
-  }
-  return length;
-}
-
-function shortLength(text: string): number {
   let length = text.length;
   for (let index = 0; index < text.length; index++) {
     const code = text.charCodeAt(index);

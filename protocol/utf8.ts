@@ -61,6 +61,17 @@ function isAsciiRange(bytes: Uint8Array, start: number, end: number): boolean {
 }
 
 /**
+ * The bytes of a text, without encoding it, in a call that is many times faster for a long text than a loop over its
+ * units, which pages have (`byteLength` in `protocol/payload.ts`).
+ *
+ * @param text The text; a lone surrogate counts as U+FFFD.
+ * @returns Bytes.
+ */
+export function utf8Length(text: string): number {
+  return Buffer.byteLength(text);
+}
+
+/**
  * Counts the UTF-16 code units of a UTF-8 text, without decoding it.
  *
  * @param bytes The array that holds it.

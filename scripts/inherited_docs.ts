@@ -21,6 +21,10 @@ export interface ApiDeclaration {
     extends?: string | ApiType[] | null;
     properties?: ApiMember[];
     methods?: ApiMember[];
+    /** Of an interface. */
+    constructors?: { returnType?: ApiType }[];
+    /** Type of a variable. */
+    tsType?: ApiType;
   };
 }
 
@@ -73,9 +77,10 @@ const COLUMNS = 117;
  */
 export function makeBlocks(doc: ApiDoc): Block[] {
   const declared = declarationsOf(doc);
+  const bases = new Map([...classVariables(doc, declared), ...declared]);
   return [...declared].map(([name, declaration]) => {
     const detailed = declaration.kind === "interface" && name.endsWith("Options");
-    const groups = inheritedBy(declaration, declared);
+    const groups = inheritedBy(declaration, bases);
     const lines = groups.flatMap((group) => ["", ...(detailed ? describeGroup(group) : nameGroup(group))]).slice(1);
     return { file: declaration.location.filename, name, lines };
   });
@@ -93,11 +98,23 @@ function declarationsOf(doc: ApiDoc): Map<string, ApiDeclaration> {
   return declared;
 }
 
+/** Variables that hold a class, each with the declaration of what the class makes. */
+function classVariables(doc: ApiDoc, declared: ReadonlyMap<string, ApiDeclaration>): Map<string, ApiDeclaration> {
+  const made = new Map<string, ApiDeclaration>();
+  for (const { name, declarations } of Object.values(doc.nodes).flatMap(({ symbols }) => symbols)) {
+    const type = declarations.find(({ kind }) => kind === "variable")?.def?.tsType;
+    const instance = declared.get(type?.repr ?? "")?.def?.constructors?.[0]?.returnType;
+    const declaration = declared.get(instance?.repr ?? "");
+    if (declaration !== undefined) made.set(name, declaration);
+  }
+  return made;
+}
+
 /**
  * Lists the members that a class or an interface has and does not declare, by the base that declares them.
  *
  * @param declaration The class or interface.
- * @param declared All public ones by name.
+ * @param declared All public ones by name, those of variables that hold a class too.
  * @returns Groups with at least one member; a member is in the first group that has it.
  */
 export function inheritedBy(declaration: ApiDeclaration, declared: ReadonlyMap<string, ApiDeclaration>): Inherited[] {

@@ -28,7 +28,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
   },
   ws: {
     purpose: "server and connections in the form of npm ws",
-    imports: ["base", "protocol", "transport", "connection", "server", "client"],
+    imports: ["base", "protocol", "transport", "connection", "server"],
   },
   journal: { purpose: "the contract of a durable log; SQLite, memory", imports: ["base"] },
   redis: { purpose: "backplane and journal over Redis", imports: ["base", "protocol", "pubsub", "journal"] },

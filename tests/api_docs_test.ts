@@ -7,6 +7,7 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { it } from "@std/testing/bdd";
+import { EventEmitter } from "node:events";
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
@@ -123,12 +124,15 @@ function membersOf({ prototype }: { prototype: object }): string[] {
   }
   // An option of the constructor: the accessor refuses to be set.
   for (const name of ["constructor", "routes"]) names.delete(name);
+  // Called by `node:events`.
+  names.delete("[nodejs.rejection]");
   if (prototype instanceof Error) { for (const name of OF_ERROR) names.delete(name); }
   return [...names];
 }
 
-/** Returns whether it is a prototype of the language, or the guard behind those of the library. */
+/** Returns whether it is a prototype of the language or of Node, or the guard behind those of the library. */
 function isOfLanguage(prototype: object): boolean {
+  if (prototype === EventEmitter.prototype) return true;
   const made: { name: string } = Object.getOwnPropertyDescriptor(prototype, "constructor")?.value ?? Object;
   return Object.hasOwn(globalThis, made.name);
 }

@@ -1,6 +1,7 @@
 /**
  * The first message of a TLS client (RFC 8446 §4.1.2): the server name in it (RFC 6066 §3), by which a server with
- * several certificates chooses one. Everything else is left to TLS, which reads the same bytes again.
+ * several certificates chooses one: on Bun `node:tls` over a stream does not (`findings/bun_tls_stream_sni.sh`).
+ * Everything else is left to TLS, which reads the same bytes again.
  *
  * @module
  */

@@ -18,13 +18,21 @@ export interface SocketEvent {
   readonly target: unknown;
 }
 
-/** A message came. */
+/**
+ * A message came.
+ *
+ * Also from {@linkcode SocketEvent}: `type`, `target`.
+ */
 export interface SocketMessageEvent extends SocketEvent {
   /** A string for a text; the bytes in the form of `binaryType` for a binary message. */
   readonly data: unknown;
 }
 
-/** The connection has ended. */
+/**
+ * The connection has ended.
+ *
+ * Also from {@linkcode SocketEvent}: `type`, `target`.
+ */
 export interface SocketCloseEvent extends SocketEvent {
   /** The code of the peer's close frame; 1005 if it had none, 1006 if there was no close frame. */
   readonly code: number;
@@ -34,7 +42,11 @@ export interface SocketCloseEvent extends SocketEvent {
   readonly wasClean: boolean;
 }
 
-/** The connection failed, or a listener. */
+/**
+ * The connection failed, or a listener.
+ *
+ * Also from {@linkcode SocketEvent}: `type`, `target`.
+ */
 export interface SocketErrorEvent extends SocketEvent {
   /** The error. */
   readonly error: unknown;

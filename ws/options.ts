@@ -5,8 +5,7 @@
  */
 
 import type { CompressionOptions } from "../protocol/compression.ts";
-import type { ServerHandlers } from "../server/handlers.ts";
-import type { WebSocketServerOptions as EngineOptions } from "../server/settings.ts";
+import type { ServerOptions as EngineOptions } from "../server/settings.ts";
 import type { DuplexSocket } from "../transport/duplex.ts";
 import type { WebSocket } from "./websocket.ts";
 
@@ -61,7 +60,17 @@ export type VerifyAnswer = (
  */
 export type VerifyClient = (info: VerifyInfo, answer: VerifyAnswer) => boolean | void | Promise<boolean | void>;
 
-/** Options of compression: those of `ws` that this library has too, and `zlibDeflateOptions`. */
+/**
+ * Options of compression: those of `ws` that this library has too, and `zlibDeflateOptions`.
+ *
+ * Also from {@linkcode CompressionOptions}:
+ * - `threshold` (default `128`): Messages of fewer bytes are not compressed; nor are messages in fragments by hand
+ *   whose first fragment has fewer.
+ * - `serverNoContextTakeover` (default `false`): The server compresses each message by itself.
+ * - `clientNoContextTakeover` (default `false`): The client compresses each message by itself.
+ * - `serverMaxWindowBits` (default `15`): The server's window is at most 2^n bytes, 8 to 15.
+ * - `clientMaxWindowBits` (default `15`): The client's window is at most 2^n bytes, 8 to 15.
+ */
 export interface PerMessageDeflateOptions extends Omit<CompressionOptions, "level" | "memoryLevel"> {
   /** Options of zlib, of which level and memory count. */
   zlibDeflateOptions?: { level?: number | undefined; memLevel?: number | undefined } | undefined;
@@ -74,7 +83,7 @@ export interface PerMessageDeflateOptions extends Omit<CompressionOptions, "leve
 /** Settings of this library besides, such as `pingInterval` and `maxConnections`. */
 export type ExtraSettings = Omit<
   EngineOptions,
-  keyof ServerHandlers | "port" | "path" | "hostname" | "hostName" | "routes" | "signal" | "compression" | "protocols"
+  "port" | "path" | "hostname" | "hostName" | "signal" | "compression" | "protocols"
 >;
 
 /** Options of a {@linkcode WebSocketServer}. One of `port`, `server` and `noServer` must be given. */

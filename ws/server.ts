@@ -18,7 +18,7 @@ import {
   type UpgradeRequest,
   type WebSocketServerOptions,
 } from "./options.ts";
-import { findFault, Upgrade, type UpgradeOwner } from "./upgrade.ts";
+import { findFault, SocketUpgrade, type UpgradeOwner } from "./upgrade.ts";
 import { viewControl, WebSocket } from "./websocket.ts";
 
 /** Events of a {@linkcode WebSocketServer}, with the arguments of their listeners. */
@@ -54,10 +54,10 @@ export class WebSocketServer extends WebSocketServerEmitter {
   readonly clients: Set<WebSocket>;
   /** Class of the connections. */
   readonly #class: NonNullable<WebSocketServerOptions["WebSocket"]>;
-  readonly #engine: Engine<Upgrade>;
+  readonly #engine: Engine<SocketUpgrade>;
   readonly #owner: UpgradeOwner;
   /** The upgrade that is being handed to the engine. */
-  #upgrade: Upgrade | undefined;
+  #upgrade: SocketUpgrade | undefined;
   #http: HttpServer | undefined;
   /** `true` if the server of the port is ours. */
   #ownsHttp = false;
@@ -107,8 +107,8 @@ export class WebSocketServer extends WebSocketServerEmitter {
     if (this.#http !== undefined) this.#attach(this.#http);
   }
 
-  #makeEngine(): Engine<Upgrade> {
-    const engine = new Engine<Upgrade>({
+  #makeEngine(): Engine<SocketUpgrade> {
+    const engine = new Engine<SocketUpgrade>({
       ...toSettings(this.options),
       onConnect: (connection) => void (connection.data = this.#upgrade),
       onSelectProtocol: (connection) => connection.data.protocol,
@@ -196,7 +196,7 @@ export class WebSocketServer extends WebSocketServerEmitter {
     callback: (socket: WebSocket, request: Request) => void,
   ): void {
     if (this.#tellsClientError(request, socket)) return;
-    this.#upgrade = new Upgrade(this.#owner, request, (view) => callback(view, request));
+    this.#upgrade = new SocketUpgrade(this.#owner, request, (view) => callback(view, request));
     try {
       this.#engine.handleUpgrade(request, socket, head);
     } finally {
@@ -215,7 +215,7 @@ export class WebSocketServer extends WebSocketServerEmitter {
     return true;
   }
 
-  #opened(connection: WebSocketConnection<Upgrade>): void {
+  #opened(connection: WebSocketConnection<SocketUpgrade>): void {
     const { callback } = connection.data;
     const view = connection.data.view = new this.#class(null, undefined, this.options);
     viewControl.attach(view, connection);
@@ -227,7 +227,7 @@ export class WebSocketServer extends WebSocketServerEmitter {
     }
   }
 
-  #failed(error: unknown, upgrade: Upgrade | undefined): void {
+  #failed(error: unknown, upgrade: SocketUpgrade | undefined): void {
     if (upgrade?.view !== undefined) return viewControl.failed(upgrade.view, error);
     // Refused handshakes are the peers' own faults, and come in floods.
     if (isError(error, HandlerError)) this.#report(upgrade ? new HandlerError(upgrade.asked, error.cause) : error);

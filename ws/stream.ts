@@ -1,5 +1,6 @@
 /**
- * A connection as a stream of `node:stream`, for servers that expect the socket of `node:net`.
+ * A connection as a stream of `node:stream`, for servers that expect the socket of `node:net`. Its types are those of
+ * Node, which programs that use such streams have; no other module of the package asks for them.
  *
  * @module
  */
@@ -65,7 +66,7 @@ class WebSocketStream extends Duplex {
     return this.readableObjectMode && !isBinary ? bytes.toString() : bytes;
   }
 
-  // aedes 1.2 reads once for each event, which is enough where all bytes come: findings/aedes_reads_once.sh.
+  // aedes 1.2 reads once for each event, which is enough where all bytes come: findings/stream_read_one_chunk.sh.
   override read(size?: number): unknown {
     if (typeof size === "number" || this.readableObjectMode || this.readableFlowing === true) {
       return super.read(size);

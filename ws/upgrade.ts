@@ -35,7 +35,7 @@ export interface UpgradeOwner {
 }
 
 /** One upgrade. */
-export class Upgrade {
+export class SocketUpgrade {
   /** The request. */
   readonly request: UpgradeRequest;
   /** Called when the WebSocket is open. */
@@ -67,7 +67,7 @@ export class Upgrade {
    * @param connection The connection.
    * @returns The decision, now or later.
    */
-  decide(connection: WebSocketConnection<Upgrade>): AllowResult {
+  decide(connection: WebSocketConnection<SocketUpgrade>): AllowResult {
     if (!this.#owner.shouldHandle(this.request)) return refusal(400);
     const { verifyClient } = this.#owner.options;
     this.asked = "verifyClient";
@@ -98,7 +98,7 @@ export class Upgrade {
     return answered === undefined ? promise : (answered as { refused: Response | undefined }).refused;
   }
 
-  #accept(connection: WebSocketConnection<Upgrade>): AllowAnswer {
+  #accept(connection: WebSocketConnection<SocketUpgrade>): AllowAnswer {
     if (this.#owner.closing) return refusal(503);
     const { protocols } = connection.request;
     const { handleProtocols } = this.#owner.options;
@@ -112,7 +112,7 @@ export class Upgrade {
     return { headers };
   }
 
-  #askHeaders(connection: WebSocketConnection<Upgrade>): [string, string][] {
+  #askHeaders(connection: WebSocketConnection<SocketUpgrade>): [string, string][] {
     const key = connection.request.headers.get("sec-websocket-key")!;
     const lines = [
       "HTTP/1.1 101 Switching Protocols",

@@ -83,6 +83,10 @@ const REJECTION = Symbol.for("nodejs.rejection");
  *
  * An error that a listener throws or rejects with closes its connection with 1011, and goes to the event `error`;
  * without a listener for that it is printed. Other connections go on.
+ *
+ * Also from {@linkcode WebSocketEmitter}: `on`, `addListener`, `once`, `prependListener`, `prependOnceListener`, `off`,
+ * `removeListener`, `removeAllListeners`, `emit`, `listenerCount`, `listeners`, `rawListeners`, `eventNames`,
+ * `setMaxListeners`, `getMaxListeners`.
  */
 export class WebSocket extends WebSocketEmitter {
   /** Value of `readyState` before the handshake is done. */

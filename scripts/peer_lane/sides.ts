@@ -67,19 +67,14 @@ async function printedBy(program: Program, from: number): Promise<string | undef
   return line?.slice("closed".length).trim();
 }
 
-/** Plays each connection of a case until one has an outcome other than "ok". */
+/** Plays each connection of a case until one has an outcome other than "ok", which may be a failure to connect. */
 async function playAll({ sessions }: Case, play: (session: CaseSession) => Promise<string>): Promise<string> {
-  for (const session of sessions) {
-    const outcome = await play(session);
-    if (outcome !== OK) return outcome;
-  }
-  return OK;
-}
-
-/** Has the outcome of a failure to connect instead of the error. */
-async function orOutcome(part: () => Promise<string>): Promise<string> {
   try {
-    return await part();
+    for (const session of sessions) {
+      const outcome = await play(session);
+      if (outcome !== OK) return outcome;
+    }
+    return OK;
   } catch (error) {
     if (error instanceof Unexpected) return error.outcome;
     throw error;
@@ -100,7 +95,7 @@ class ServerSide implements Side {
   }
 
   play(one: Case): Promise<string> {
-    return playAll(one, (session) => orOutcome(() => this.#session(session, one.timeout)));
+    return playAll(one, (session) => this.#session(session, one.timeout));
   }
 
   async stop(): Promise<void> {
@@ -180,7 +175,7 @@ class ClientSide implements Side {
   }
 
   play(one: Case): Promise<string> {
-    return playAll(one, (session) => orOutcome(() => this.#session(session, one.timeout)));
+    return playAll(one, (session) => this.#session(session, one.timeout));
   }
 
   async stop(): Promise<void> {}
@@ -201,10 +196,7 @@ class ClientSide implements Side {
     const program = this.#run(session, server.address!.port);
     using deadline = new Deadline(timeout, systemClock);
     try {
-      const connection = await deadline.race(Promise.race([opened.promise, program.ended.then(() => undefined)]));
-      if (connection === undefined) {
-        throw new Unexpected(failures.length > 0 ? describeRefusal(failures[0]) : "does not connect");
-      }
+      const connection = await this.#opened(deadline.race(Promise.race([opened.promise, program.ended])), failures);
       await this.#ready(program, timeout);
       return await outcomeOf(
         session,
@@ -219,6 +211,15 @@ class ClientSide implements Side {
       await program.kill();
       this.#written(program.text);
     }
+  }
+
+  /** Waits for a connection; the program may end instead, or wait for an answer that our server does not give. */
+  async #opened(connection: Promise<Playable | void>, failures: readonly unknown[]): Promise<Playable> {
+    const opened = await connection.catch((error: unknown) => {
+      if (failures.length === 0) throw error;
+    });
+    if (opened) return opened;
+    throw new Unexpected(failures.length > 0 ? describeRefusal(failures[0]) : "does not connect");
   }
 
   async #ready(program: Program, timeout: number): Promise<void> {

@@ -52,7 +52,11 @@ export const PEER: Peer = {
       "close 3000": BAD_ANSWER,
       "close 4999": BAD_ANSWER,
       "close empty": BAD_ANSWER,
-      "its close empty": { seen: "closed 1006: ERR_CLOSE_CODE", because: CODE_1005, finding: "anyevent_close_1005.sh" },
+      "its close empty": {
+        seen: "broke a rule: ERR_CLOSE_CODE",
+        because: CODE_1005,
+        finding: "anyevent_close_1005.sh",
+      },
       ...NO_COMPRESSION,
       "TLS": BAD_ANSWER,
     },

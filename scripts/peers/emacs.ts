@@ -48,7 +48,7 @@ const FINDING = "elpa_websocket_close.sh";
 const NO_COMPRESSION = inCases(DEFLATE_CASES, { seen: "not agreed", because: "the library has no compression" });
 const NOT_ANSWERED: Difference = { seen: "no close frame", because: "it answers no close frame", finding: FINDING };
 const NO_MASK: Difference = {
-  seen: "closed 1006: ERR_MASK_REQUIRED",
+  seen: "broke a rule: ERR_MASK_REQUIRED",
   because: "a client's close frame is not masked",
   finding: FINDING,
 };

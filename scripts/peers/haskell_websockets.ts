@@ -57,7 +57,11 @@ main = do
             runClientWith "localhost" port "/" connectionOptions [] echo
 `;
 
-const NOT_OFFERED: Difference = { seen: "not agreed", because: "Its client offers no extension, even when asked to" };
+const NOT_OFFERED: Difference = {
+  seen: "not agreed",
+  because: "Its client offers no extension, even when asked to",
+  finding: "haskell_client_deflate.sh",
+};
 
 /** Both roles differ in the same. */
 const DIFFERS: Partial<Record<CaseName, Difference>> = {

@@ -26,7 +26,6 @@ runServer("127.0.0.1", as.integer(Sys.getenv("PEER_PORT")), list(
 const NO_ANSWER: Difference = {
   seen: "no close frame",
   because: "It ends TCP after a close frame, without an answer",
-  finding: "httpuv_close.sh",
 };
 const WITHOUT_COMPRESSION: Difference = { seen: "not agreed", because: "It knows no extensions" };
 

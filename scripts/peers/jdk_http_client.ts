@@ -105,6 +105,7 @@ export const PEER: Peer = {
   debian: ["openjdk-17-jdk-headless"],
   files: { "Peer.java": PROGRAM },
   build: "javac Peer.java",
-  printVersion: "java -version 2>&1",
+  // Its updates leave the client as it is.
+  printVersion: "java --version | sed -n '1s/openjdk \\([0-9]*\\).*/\\1/p'",
   client: { command: ["java", "Peer"], differs: DIFFERS },
 };

@@ -183,7 +183,7 @@ const DIFFERS: PeerProgram["differs"] = {
   "ping": {
     seen: "no answer (several at once)",
     because: "of pings that arrive together it answers the first only",
-    finding: "libwebsockets_first_ping.sh",
+    finding: "libwebsockets_pongs.sh",
   },
   "its close empty": { seen: "closed 1006", because: "the library has no call for an empty close frame" },
   ...NO_COMPRESSION,

@@ -1,4 +1,4 @@
-import { DEFLATE_CASES, inCases, type Peer, type PeerProgram } from "../peer_lane/peer.ts";
+import { DEFLATE_CASES, inCases, type Peer } from "../peer_lane/peer.ts";
 
 /** The program of both roles. */
 const PROGRAM = `
@@ -30,10 +30,7 @@ else {
 }
 `;
 
-const differs: PeerProgram["differs"] = {
-  "fragments": { seen: "wrong text (split text)", because: "it decodes each frame by itself" },
-  ...inCases(DEFLATE_CASES, { seen: "not agreed", because: "it has no compression" }),
-};
+const differs = inCases(DEFLATE_CASES, { seen: "not agreed", because: "it has no compression" });
 
 export const PEER: Peer = {
   name: "nodejs-websocket",

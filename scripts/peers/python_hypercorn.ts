@@ -1,4 +1,5 @@
 import { ASGI_APP } from "../peer_lane/asgi_app.ts";
+import { LAST_OFFER } from "./python_uvicorn.ts";
 import { inCases, type Peer } from "../peer_lane/peer.ts";
 
 const SERVER = `${ASGI_APP}
@@ -31,6 +32,7 @@ export const PEER: Peer = {
         because: "it tells the application 1006 for each end by the client",
         finding: "hypercorn_disconnect_code.sh",
       }),
+      "deflate 9 bits": LAST_OFFER,
       "its close empty": { seen: "closed 1000", because: "ASGI has no close frame without a code" },
     },
   },

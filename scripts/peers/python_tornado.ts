@@ -58,7 +58,7 @@ export const PEER: Peer = {
     command: ["/usr/bin/python3", "peer.py", "server"],
     differs: {
       "deflate no takeover": {
-        seen: "not open: ERR_HANDSHAKE_RESPONSE",
+        seen: "agreed takeover",
         because: "it does not read parameters without a value",
         finding: "tornado_deflate_flags.sh",
       },

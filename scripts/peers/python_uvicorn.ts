@@ -1,5 +1,5 @@
 import { ASGI_APP } from "../peer_lane/asgi_app.ts";
-import type { Peer, PeerProgram } from "../peer_lane/peer.ts";
+import type { Difference, Peer, PeerProgram } from "../peer_lane/peer.ts";
 
 const SERVER = `${ASGI_APP}
 import os, sys
@@ -9,6 +9,13 @@ uvicorn.run(app, host="127.0.0.1", port=int(os.environ["PEER_PORT"]), ws=sys.arg
     ssl_certfile=os.environ.get("PEER_CERT"), ssl_keyfile=os.environ.get("PEER_KEY"), log_level="warning",
     ws_ping_interval=None)
 `;
+
+/** Difference of wsproto, which other servers are built on too. */
+export const LAST_OFFER: Difference = {
+  seen: "agreed 15 bits",
+  because: "wsproto takes the last of several offers",
+  finding: "wsproto_last_offer.sh",
+};
 
 /** The same for both implementations that it can use. */
 export const differs: PeerProgram["differs"] = {

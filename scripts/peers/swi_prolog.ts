@@ -6,7 +6,7 @@ const PROGRAM = String.raw`
 :- use_module(library(http/thread_httpd)).
 :- use_module(library(http/http_dispatch)).
 :- use_module(library(http/http_ssl_plugin)).
-% Without this one, the client says HTTP/1.0.
+% Without this one, the client says HTTP/1.0 (findings/swi_prolog_client.sh).
 :- use_module(library(http/http_stream)).
 
 :- http_handler(root(.), http_upgrade_to_websocket(echo, [guarded(false)]), [spawn([])]).

@@ -1,6 +1,6 @@
 import { DEFLATE_CASES, type Difference, inCases, type Peer, type PeerProgram } from "../peer_lane/peer.ts";
 
-/** The program of both roles; the argument is the role. A small HTTP server is here, which that of the library needs. */
+/** The program of both roles, by its argument. The library's server needs one for HTTP: a small one is here. */
 const PROGRAM = String.raw`
 package require http
 package require tls
@@ -35,7 +35,7 @@ proc on_event {socket type message} {
 proc on_connection {socket host port} {
   fconfigure $socket -translation crlf -blocking on
   if {[catch {gets $socket request} length] || $length <= 0} { close $socket; return }
-  # An empty list of subprotocols stands for none: without it the library fails.
+  # An empty list of subprotocols stands for none: without it the library fails (findings/tcllib_server_subprotocol.sh).
   set headers {Sec-WebSocket-Protocol {}}
   while {[gets $socket line] > 0} {
     regexp {^([^:]+):\s*(.*)$} $line all name value

@@ -31,9 +31,16 @@ while ($is_open || length $out) {
     substr($out, 0, $written, "");
   }
 }
-# Its own output is the connection, so that this goes to the output of the server.
-open(my $server, ">", "/proc/" . getppid() . "/fd/1");
-print $server "closed\n";
+# Its own output is the connection, so that this goes to a file that "tail" prints.
+open(my $lines, ">>", "lines");
+print $lines "closed\n";
+`;
+
+const START = `
+: >lines
+tail -n 0 -f lines &
+exec websocketd --address=127.0.0.1 --port="$PEER_PORT" --loglevel=fatal \\
+  \${PEER_CERT:+--ssl --sslcert="$PEER_CERT" --sslkey="$PEER_KEY"} perl echo.pl
 `;
 
 const WITHOUT_COMPRESSION: Difference = { seen: "not agreed", because: "It never compresses" };
@@ -53,8 +60,7 @@ export const PEER: Peer = {
   debian: ["websocketd"],
   files: {
     "echo.pl": PROGRAM,
-    "peer.sh": `exec websocketd --address=127.0.0.1 --port="$PEER_PORT" --loglevel=fatal \\
-  \${PEER_CERT:+--ssl --sslcert="$PEER_CERT" --sslkey="$PEER_KEY"} perl echo.pl\n`,
+    "peer.sh": START,
   },
   printVersion: "dpkg-query -W websocketd",
   server: {

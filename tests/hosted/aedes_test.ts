@@ -2,7 +2,7 @@
  * aedes 1, an MQTT broker, on our entry, with mqtt.js: each quality of service, retained messages, wills, sessions,
  * large payloads, and each way in which a client goes.
  *
- * aedes cannot be played against `ws` itself here: it waits for ever on Deno and Bun (findings/aedes_reads_once.sh).
+ * It cannot be played against `ws` itself: it waits for ever on Deno and Bun (`findings/stream_read_one_chunk.sh`).
  */
 
 // deno-lint-ignore-file no-explicit-any -- packages whose types are not here

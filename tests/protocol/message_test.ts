@@ -212,6 +212,31 @@ describe("MessageAssembler", () => {
     });
   });
 
+  it("delivers texts as bytes, checked, with a frame that says so, and binary messages without one", () => {
+    const { events, frames, push } = assemble({ textAsBytes: true });
+    const long = "ü€😀".repeat(500);
+    push(peer.text("Hi"));
+    push(peer.text("€"));
+    push(peer.text(""));
+    push(peer.text(long));
+    push(peer.binary(Uint8Array.of(0xff)));
+    push(concat(peer.text("a", false), peer.continuation("€", true)));
+    push(concat(peer.frame(Opcode.Binary, "b", false), peer.continuation("c", true)));
+    const texts = ["Hi", "€", "", long].map((text) => encode(text));
+    assertEquals(events, [...texts, Uint8Array.of(0xff), encode("a€"), encode("bc")]);
+    assertEquals(frames, Array(5).fill({ opcode: Opcode.Text, first: true, final: true }));
+    for (const wrong of [Uint8Array.of(0xff), Uint8Array.of(0xe2, 0x82), new Uint8Array(2000).fill(0xc0)]) {
+      const whole = peer.frame(Opcode.Text, wrong);
+      const cut = concat(
+        peer.frame(Opcode.Text, wrong.subarray(0, 1), false),
+        peer.frame(Opcode.Continuation, wrong.subarray(1)),
+      );
+      for (const wire of [whole, cut]) {
+        assertThrows(() => assemble({ textAsBytes: true }).push(wire), ProtocolError, "UTF-8");
+      }
+    }
+  });
+
   it("fails frame by frame on a text that ends inside a code point", () => {
     const { push } = assemble({ frameByFrame: true });
     assertThrows(

@@ -22,21 +22,6 @@ describe("byteLength", () => {
     }
     assertEquals(byteLength(new Uint8Array(7)), 7);
   });
-
-  it("is exact for long texts too, wherever a pair of surrogates lies", () => {
-    for (const unit of ["a", "ü", "€", "👋", "\ud83d", "\udc4b", "a👋", "\udc4b👋\ud83d"]) {
-      for (let shift = 0; shift < 4; shift++) {
-        for (const length of [4094, 4095, 4096, 4097, 8191, 8192, 8193, 20_000]) {
-          const text = ("-".repeat(shift) + unit.repeat(length)).slice(0, length);
-          assertEquals(
-            byteLength(text),
-            new TextEncoder().encode(text).length,
-            `${JSON.stringify(unit)} ${shift} ${length}`,
-          );
-        }
-      }
-    }
-  });
 });
 
 /** Bytes 1, 2, 3, 4 in each form, in the middle of a larger buffer where there is one. */

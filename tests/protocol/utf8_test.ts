@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import { codePointStart, decodeUtf8, textLength, Utf8Decoder, Utf8Validator } from "../../protocol/utf8.ts";
+import { codePointStart, decodeUtf8, textLength, Utf8Decoder, utf8Length, Utf8Validator } from "../../protocol/utf8.ts";
 import { concat } from "../../base/bytes.ts";
 import { encode, withSeed } from "../support/support.ts";
 
@@ -159,6 +159,17 @@ describe("Utf8Decoder", () => {
     const decoder = new Utf8Decoder();
     assertEquals(decoder.decode(Uint8Array.of(0xe2, 0x82)), "");
     assertEquals(decoder.decode(Uint8Array.of(0x41)), undefined);
+  });
+});
+
+describe("utf8Length", () => {
+  it("is the length in bytes of a text as TextEncoder encodes it, short or long, with pairs and lone surrogates", () => {
+    for (const unit of ["a", "ü", "€", "👋", "\ud83d", "\udc4b", "a👋", "\udc4b👋\ud83d"]) {
+      for (const length of [0, 1, 2, 3, 63, 64, 65, 4095, 4096, 20_001]) {
+        const text = unit.repeat(length).slice(0, length);
+        assertEquals(utf8Length(text), encode(text).length, `${JSON.stringify(unit)} ${length}`);
+      }
+    }
   });
 });
 

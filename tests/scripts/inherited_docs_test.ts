@@ -44,6 +44,21 @@ function linesOf(declarations: Record<string, ApiDeclaration>): string[] {
 }
 
 describe("makeBlocks", () => {
+  it("lists what a class has from a variable that holds its base class", () => {
+    const emitters: ApiDeclaration = {
+      kind: "interface",
+      location: { filename: FILE },
+      def: { constructors: [{ returnType: ref("Emitter") }] },
+    };
+    const lines = linesOf({
+      Emitter: declare("interface", [member("on", "Adds.", { kind: "method" })]),
+      EmitterClass: emitters,
+      Base: { kind: "variable", location: { filename: FILE }, def: { tsType: ref("EmitterClass") } },
+      View: declare("class", [member("send", "Sends.", { kind: "method" })], "Base"),
+    });
+    assertEquals(lines, ["Also from {@linkcode Base}: `on`."]);
+  });
+
   it("lists default and first sentence of each inherited option, by the interface that declares it", () => {
     const lines = linesOf({
       Base: declare("interface", [

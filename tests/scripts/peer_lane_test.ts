@@ -266,7 +266,7 @@ const PEER: Peer = {
     command: ["echoer"],
     differs: {
       "close empty": { seen: "answered 1000", because: "it likes 1000" },
-      ...inCases(DEFLATE_CASES, { seen: "not agreed", because: "it has none", finding: "echoer.sh" }),
+      ...inCases(DEFLATE_CASES, { seen: "not agreed", because: "it has none", finding: "workerd_pongs.sh" }),
     },
   },
   client: { command: ["echoer", "-c"], waitsFor: { line: "open", because: "it loses early ones" } },
@@ -370,7 +370,7 @@ describe("the matrix", () => {
       "echoer: our side sends when it is ready: it loses early ones",
       "echoer: closed 1009 (text): not listed",
       "echoer: answered 1000: it likes 1000",
-      "echoer: not agreed: it has none, findings/echoer.sh",
+      "echoer: not agreed: it has none, findings/workerd_pongs.sh",
     ]);
     assertEquals(matrix.missing, ["gone 1.2 (C): no network"]);
   });
@@ -388,7 +388,7 @@ describe("the matrix", () => {
     const markdown = toMarkdown(matrix).split("\n");
     assertEquals(new Set(markdown.slice(0, 3).map((line) => line.split("|").length)), new Set([CASES.length + 6]));
     assert(markdown[2]!.startsWith("| echoer 1.2 | C | its server | Bun | ok |"));
-    assert(markdown.includes("2. echoer: not agreed: it has none, findings/echoer.sh"));
+    assert(markdown.includes("2. echoer: not agreed: it has none, findings/workerd_pongs.sh"));
   });
 });
 
@@ -478,6 +478,18 @@ describe("a side", () => {
     assertEquals(await server.play(PLAYS["text"]), "does not start");
     await server.stop();
     assertEquals(written, ["broken", "broken"]);
+  });
+
+  it("says with which status our server refuses a client, which ends then or does not", async () => {
+    const request = "GET / HTTP/1.1\\r\\nHost: localhost\\r\\nConnection: Upgrade\\r\\nUpgrade: websocket\\r\\n" +
+      "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\\r\\nSec-WebSocket-Version: 7\\r\\n\\r\\n";
+    for (const end of ["head -1 <&3", "sleep 100"]) {
+      const script = `port=\${PEER_URL##*:}; exec 3<>/dev/tcp/127.0.0.1/\${port%/}; printf '${request}' >&3; ${end}`;
+      const start = { command: ["bash", "-c", script], folder: tmpdir(), waitsFor: undefined };
+      const written: string[] = [];
+      const side = sideOf("client", start, (text) => void written.push(text));
+      assertEquals(await side.play({ ...PLAYS["text"], timeout: 3000 }), "refused 426", written.join("\n"));
+    }
   });
 });
 

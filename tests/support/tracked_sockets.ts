@@ -19,7 +19,7 @@ export class TrackedSockets {
       this.sockets.push(socket);
       this.#ends.push(
         new Promise((resolve) =>
-          // Deno gives code 0 when no close frame came.
+          // Deno gives code 0 when no close frame came (findings/deno_websocket_code_zero.sh).
           socket.addEventListener("close", ({ code, reason }) => resolve({ code: code || 1006, reason }))
         ),
       );
