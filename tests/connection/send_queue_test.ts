@@ -79,7 +79,7 @@ describe("SendQueue", () => {
     }
   });
 
-  it("encodes a text into as much room as it takes: into less, Bun encodes a hundred times as slowly", () => {
+  it("encodes a text into as much room as it takes: into less, Bun encodes very slowly", () => {
     const { encodeInto } = TextEncoder.prototype;
     const rooms: [units: number, read: number, spare: number][] = [];
     TextEncoder.prototype.encodeInto = function (text, room) {
