@@ -28,7 +28,6 @@ const SHARE_THRESHOLD = 16 * 1024;
 const SHORT_TEXT = 64;
 
 const encoder = new TextEncoder();
-const MAX_HEADER = 14;
 
 const randomBytes = new Int32Array(1024);
 let randomAt = randomBytes.length;
@@ -184,34 +183,17 @@ export class SendQueue {
     else if (!this.#appendShortAscii(text)) this.appendMessage(Opcode.Text, encoder.encode(text));
   }
 
-  /** Encodes right into the tail, at the position that fits if the text is ASCII. */
+  /**
+   * Encodes right into the tail. The text is measured first: into too little room, Bun encodes one that is not ASCII
+   * thirty times as slowly or worse (`findings/bun_encode_into_short_room.sh`).
+   */
   #appendLongText(text: string): void {
-    const units = text.length;
-    const header = frameHeaderLength(units, this.#masked);
-    this.#reserve(header + units);
+    const length = utf8Length(text);
+    if (length > this.#maxPayload) return this.appendMessage(Opcode.Text, encoder.encode(text));
+    const header = frameHeaderLength(length, this.#masked);
+    this.#reserve(header + length);
     const start = this.#tailLength + header;
-    const { read, written } = encoder.encodeInto(text, this.#tail.subarray(start, start + units));
-    if (read < units) return this.#appendPartlyEncoded(start, written, encoder.encode(text.slice(read)));
-    this.#finishFrame(start, units);
-  }
-
-  /** Appends a text that is not ASCII: its rest is longer than expected, and the header may be longer too. */
-  #appendPartlyEncoded(from: number, written: number, rest: Uint8Array): void {
-    const length = written + rest.length;
-    if (length > this.#maxPayload) {
-      const payload = new Uint8Array(length);
-      payload.set(this.#tail.subarray(from, from + written));
-      payload.set(rest, written);
-      return this.appendMessage(Opcode.Text, payload);
-    }
-    // The bytes encoded already lie beyond the length of the tail, and must survive its growth.
-    const tailLength = this.#tailLength;
-    this.#tailLength = from + written;
-    this.#grow(this.#tailLength + MAX_HEADER + rest.length);
-    this.#tailLength = tailLength;
-    const start = tailLength + frameHeaderLength(length, this.#masked);
-    this.#tail.copyWithin(start, from, from + written);
-    this.#tail.set(rest, start + written);
+    encoder.encodeInto(text, this.#tail.subarray(start, start + length));
     this.#finishFrame(start, length);
   }
 
