@@ -17,14 +17,21 @@
  */
 
 export { default } from "./ws/module.ts";
-export type { WebSocketClass } from "./ws/module.ts";
+export type { CloseEvent, ErrorEvent, Event, MessageEvent, ServerOptions, WebSocketClass } from "./ws/module.ts";
 export { WebSocketServer, WebSocketServerEmitter } from "./ws/server.ts";
-export type { WebSocketServerEvents } from "./ws/server.ts";
+export type { GivenOptions, RefusedSocket, WebSocketServerEmitterClass, WebSocketServerEvents } from "./ws/server.ts";
 export { createWebSocketStream } from "./ws/stream.ts";
 export { WebSocket, WebSocketEmitter } from "./ws/websocket.ts";
-export type { ControlCallback, SendCallback, WebSocketEvents } from "./ws/websocket.ts";
+export type {
+  ControlCallback,
+  PropertyFunction,
+  PropertyListener,
+  SendCallback,
+  WebSocketEvents,
+} from "./ws/websocket.ts";
 export type {
   ExtraSettings,
+  HandleProtocols,
   HttpListener,
   HttpServer,
   PerMessageDeflateOptions,
@@ -34,7 +41,7 @@ export type {
   VerifyInfo,
   WebSocketServerOptions,
 } from "./ws/options.ts";
-export type { BinaryType, NodeBuffer, RawData } from "./ws/binary_type.ts";
+export type { BinaryType, Data, NodeBuffer, RawData } from "./ws/binary_type.ts";
 export type { ConvertibleData, SocketData, SocketSendOptions } from "./ws/send_data.ts";
 export type {
   SocketCloseEvent,

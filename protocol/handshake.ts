@@ -96,7 +96,9 @@ export function checkUpgradeRequest(
   const hosts = fields.all("host").length;
   if (hosts !== 1 && (hosts > 1 || minorVersion > 0)) throw refusal("There must be one Host header");
   if (!checks.skipUpgradeCheck) {
-    if (minorVersion < 1) throw refusal("The HTTP version is 1.0, a WebSocket needs 1.1");
+    if (minorVersion < 1) {
+      throw refusal('The HTTP version is 1.0, a WebSocket needs 1.1: see "skipUpgradeCheck" if a proxy asks so');
+    }
     if (!includesToken(fields, "upgrade", "websocket")) throw refusal('The Upgrade header does not say "websocket"');
     if (!includesToken(fields, "connection", "upgrade")) throw refusal('The Connection header does not say "Upgrade"');
   }

@@ -12,7 +12,7 @@ import { isFieldContent, isToken } from "../base/token.ts";
 import { wantsWebSocket } from "../protocol/handshake.ts";
 import { type Head, HeaderFields } from "../protocol/head.ts";
 import { type DuplexSocket, duplexTransport, isDuplexSocket } from "../transport/duplex.ts";
-import { type BytePair, type BytePairInfo, streamTransport } from "../transport/stream.ts";
+import { type BytePair, type BytePairInfo, hasStreams, streamTransport } from "../transport/stream.ts";
 import type { Transport } from "../transport/transport.ts";
 
 /** A handshake request that another HTTP server has read: a `Request`, or the request of `node:http`. */
@@ -47,7 +47,14 @@ export type UpgradeStream = DuplexSocket | (BytePair & BytePairInfo);
  */
 export function upgradeTransport(stream: UpgradeStream): Transport {
   if (isDuplexSocket(stream)) return duplexTransport(stream);
-  const { remoteAddress, localAddress, encrypted } = stream ?? {};
+  if (!hasStreams(stream)) {
+    throw new OptionError(
+      `handleUpgrade() takes the socket of the event "upgrade", or an object with two streams, not ${
+        showValue(stream)
+      }`,
+    );
+  }
+  const { remoteAddress, localAddress, encrypted } = stream;
   return streamTransport(stream, { remoteAddress, localAddress, encrypted });
 }
 

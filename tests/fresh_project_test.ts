@@ -129,6 +129,54 @@ const next = await client.receive();
 if (typeof next !== "string") document.body.append(String(new Blob([next]).size));
 `;
 
+/** A program for npm `ws`, and functions of others that take what `@types/ws` declares. */
+const HOSTED = `import { createServer, type IncomingMessage } from "node:http";
+import type { Server, WebSocket as NpmSocket, WebSocketServer as NpmServer } from "ws";
+import WebSocketDefault, {
+  type CloseEvent, createWebSocketStream, type Data, type MessageEvent, type RawData, type ServerOptions, WebSocket,
+  WebSocketServer,
+} from "@tackline/websocket/ws";
+
+class Member extends WebSocket { isAlive = true; user = ""; }
+const options: ServerOptions = { noServer: true, perMessageDeflate: { zlibDeflateOptions: { level: 3 }, threshold: 10 } };
+const server = new WebSocketServer({
+  ...options,
+  WebSocket: Member,
+  handleProtocols: (protocols: Set<string>, request: IncomingMessage) => request.complete && protocols.has("a") && "a",
+  verifyClient: (info: { origin: string; secure: boolean; req: IncomingMessage }, answer) =>
+    answer(info.origin === "x" && !info.secure && info.req.complete, 403, "no", { a: "b" }),
+});
+function onMessage(this: WebSocket, data: RawData, isBinary: boolean): void {
+  this.send(Array.isArray(data) ? Buffer.concat(data) : data, { binary: isBinary, compress: false });
+}
+server.on("connection", (member, request) => {
+  member.user = request.url ?? "";
+  member.on("message", onMessage).on("pong", (data) => void (member.isAlive = data.length === 0));
+  member.on("close", (code, reason) => console.log(code + 1, reason.toString("utf8")));
+  member.addEventListener("message", (event) => event.target.send(event.data));
+  member.onmessage = (event) => { const data: Data = event.data; console.log(data, event.target.readyState); };
+  member.onclose = ({ code, reason }: CloseEvent) => console.log(code + 1, reason.length);
+  member.onerror = null;
+  createWebSocketStream(member, { encoding: "utf8" }).end();
+});
+server.on("connection", (member: Member, request: IncomingMessage) => console.log(member.user, request.complete));
+server.on("wsClientError", (error, socket) => { socket.end("HTTP/1.1 400 Bad Request"); socket.destroy(error); });
+server.clients.forEach((member) => member.isAlive || member.terminate());
+createServer().on("upgrade", (request, socket, head) => {
+  server.handleUpgrade(request, socket, head, (member) => server.emit("connection", (member.user = "x", member), request));
+});
+
+const takesServer = (taken: NpmServer): void => taken.clients.forEach((socket) => socket.send(""));
+const takesGeneric = (taken: Server): void => taken.close();
+const takesSocket = (taken: NpmSocket): void => void taken.on("message", (data) => taken.send(data));
+const plain: WebSocketServer = server;
+for (const each of [server, plain, new WebSocketDefault.Server({ port: 0 })]) takesServer(each);
+takesGeneric(plain);
+plain.on("connection", (socket) => takesSocket(socket));
+server.on("connection", (member) => takesSocket(member));
+plain.on("connection", (socket) => socket.addEventListener("message", (event: MessageEvent) => console.log(event.data)));
+`;
+
 /** The part of `@std/assert` that snippets use, which comes from JSR. */
 const ASSERT = `declare module "@std/assert" {
   type Class<E extends Error> = abstract new (...args: never[]) => E;
@@ -196,6 +244,14 @@ describePeer("the types of the library", ["npm:typescript", "Bun", ...PACK_NEEDS
       rmSync(folder, { recursive: true });
     });
   }
+
+  it("of ./ws know what a program for ws needs, and fit where those of ws are asked for", async () => {
+    const folder = makeProject();
+    writeFileSync(join(folder, "hosted.ts"), HOSTED);
+    installSources(join(folder, "node_modules", name));
+    for (const options of [BUN_OPTIONS, EXACT_OPTIONS]) await check(folder, "typescript", options, ["hosted.ts"]);
+    rmSync(folder, { recursive: true });
+  });
 
   it("pass in each snippet of the documents, with the settings of bun init", async () => {
     const folder = makeProject();

@@ -42,14 +42,24 @@ const INFO = /* @__PURE__ */ new OptionNames("acceptStream", {
 });
 
 /**
+ * Tells whether a value has two streams.
+ *
+ * @param pair The value.
+ * @returns `true` if it has.
+ */
+export function hasStreams(pair: unknown): boolean {
+  const { readable, writable } = (pair ?? {}) as { readonly readable?: unknown; readonly writable?: unknown };
+  return hasMethods(readable, "getReader") && hasMethods(writable, "getWriter");
+}
+
+/**
  * Checks that a value has two streams.
  *
  * @param pair The value.
  * @throws {OptionError} If it has not.
  */
 export function assertStreams(pair: unknown): void {
-  const { readable, writable } = (pair ?? {}) as { readonly readable?: unknown; readonly writable?: unknown };
-  if (hasMethods(readable, "getReader") && hasMethods(writable, "getWriter")) return;
+  if (hasStreams(pair)) return;
   throw new OptionError('A byte stream is no object with a "readable" and a "writable" stream');
 }
 

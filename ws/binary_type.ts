@@ -16,6 +16,9 @@ export type BinaryType = "nodebuffer" | "arraybuffer" | "fragments";
 /** A message, for listeners of `on`. */
 export type RawData = NodeBuffer | ArrayBuffer | NodeBuffer[];
 
+/** A message, for listeners of `addEventListener`: a text is a string. */
+export type Data = string | RawData;
+
 /**
  * Tells whether a value is a form of binary messages.
  *

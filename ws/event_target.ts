@@ -5,35 +5,44 @@
  * @module
  */
 
+import type { Data, RawData } from "./binary_type.ts";
 import type { KnownListener } from "./emitter.ts";
 
 /** Names of the events that have this form. */
 export type SocketEventName = "open" | "message" | "close" | "error";
 
-/** An event. */
-export interface SocketEvent {
+/**
+ * An event.
+ *
+ * @typeParam Target Class of the WebSocket.
+ */
+export interface SocketEvent<Target = unknown> {
   /** The name of the event. */
   readonly type: string;
   /** The WebSocket. */
-  readonly target: unknown;
+  readonly target: Target;
 }
 
 /**
  * A message came.
  *
  * Also from {@linkcode SocketEvent}: `type`, `target`.
+ *
+ * @typeParam Target Class of the WebSocket.
  */
-export interface SocketMessageEvent extends SocketEvent {
+export interface SocketMessageEvent<Target = unknown> extends SocketEvent<Target> {
   /** A string for a text; the bytes in the form of `binaryType` for a binary message. */
-  readonly data: unknown;
+  readonly data: Data;
 }
 
 /**
  * The connection has ended.
  *
  * Also from {@linkcode SocketEvent}: `type`, `target`.
+ *
+ * @typeParam Target Class of the WebSocket.
  */
-export interface SocketCloseEvent extends SocketEvent {
+export interface SocketCloseEvent<Target = unknown> extends SocketEvent<Target> {
   /** The code of the peer's close frame; 1005 if it had none, 1006 if there was no close frame. */
   readonly code: number;
   /** The reason. */
@@ -46,24 +55,30 @@ export interface SocketCloseEvent extends SocketEvent {
  * The connection failed, or a listener.
  *
  * Also from {@linkcode SocketEvent}: `type`, `target`.
+ *
+ * @typeParam Target Class of the WebSocket.
  */
-export interface SocketErrorEvent extends SocketEvent {
+export interface SocketErrorEvent<Target = unknown> extends SocketEvent<Target> {
   /** The error. */
   readonly error: unknown;
   /** Its message. */
   readonly message: string;
 }
 
-/** Events by name. */
-export interface SocketEventTable {
+/**
+ * Events by name.
+ *
+ * @typeParam Target Class of the WebSocket.
+ */
+export interface SocketEventTable<Target = unknown> {
   /** The connection is open. */
-  open: SocketEvent;
+  open: SocketEvent<Target>;
   /** A message came. */
-  message: SocketMessageEvent;
+  message: SocketMessageEvent<Target>;
   /** The connection has ended. */
-  close: SocketCloseEvent;
+  close: SocketCloseEvent<Target>;
   /** The connection failed, or a listener. */
-  error: SocketErrorEvent;
+  error: SocketErrorEvent<Target>;
 }
 
 /** A function, or an object with a method `handleEvent`. */
@@ -117,7 +132,7 @@ const EVENT_MAKERS: ReadonlyMap<string, EventMaker> = new Map<string, EventMaker
   ["message", (target, _source, [data, isBinary]): SocketMessageEvent => ({
     type: "message",
     target,
-    data: isBinary === true ? data : String(data),
+    data: isBinary === true ? data as RawData : String(data),
   })],
   ["close", (target, { wasClean }, [code, reason]): SocketCloseEvent => ({
     type: "close",

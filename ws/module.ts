@@ -4,9 +4,26 @@
  * @module
  */
 
+import type { SocketCloseEvent, SocketErrorEvent, SocketEvent, SocketMessageEvent } from "./event_target.ts";
+import type { WebSocketServerOptions } from "./options.ts";
 import { WebSocketServer } from "./server.ts";
 import { createWebSocketStream } from "./stream.ts";
 import { WebSocket } from "./websocket.ts";
+
+/**
+ * The options of a server, by the name that `@types/ws` has for them.
+ *
+ * @typeParam Socket Class of the connections.
+ */
+export type ServerOptions<Socket extends WebSocket = WebSocket> = WebSocketServerOptions<Socket>;
+/** An event of a {@linkcode WebSocket}. */
+export type Event = SocketEvent<WebSocket>;
+/** A message came. */
+export type MessageEvent = SocketMessageEvent<WebSocket>;
+/** The connection has ended. */
+export type CloseEvent = SocketCloseEvent<WebSocket>;
+/** The connection failed, or a listener. */
+export type ErrorEvent = SocketErrorEvent<WebSocket>;
 
 /** The class {@linkcode WebSocket}, with the server as static members. */
 export interface WebSocketClass {

@@ -58,7 +58,13 @@ export type VerifyAnswer = (
  * Decides whether to open a WebSocket. A function with one parameter returns a boolean or a promise of one; a function
  * with two calls the second, now or later.
  */
-export type VerifyClient = (info: VerifyInfo, answer: VerifyAnswer) => boolean | void | Promise<boolean | void>;
+export type VerifyClient = {
+  // As methods, so that functions fit which declare an `IncomingMessage` for the request.
+  verify(info: VerifyInfo, answer: VerifyAnswer): boolean | void | Promise<boolean | void>;
+}["verify"];
+
+/** Chooses one of the offered subprotocols; `false` for none. */
+export type HandleProtocols = { choose(protocols: Set<string>, request: UpgradeRequest): string | false }["choose"];
 
 /**
  * Options of compression: those of `ws` that this library has too, and `zlibDeflateOptions`.
@@ -86,8 +92,12 @@ export type ExtraSettings = Omit<
   `on${string}` | "port" | "path" | "hostname" | "hostName" | "routes" | "signal" | "compression" | "protocols"
 >;
 
-/** Options of a {@linkcode WebSocketServer}. One of `port`, `server` and `noServer` must be given. */
-export interface WebSocketServerOptions {
+/**
+ * Options of a {@linkcode WebSocketServer}. One of `port`, `server` and `noServer` must be given.
+ *
+ * @typeParam Socket Class of the connections.
+ */
+export interface WebSocketServerOptions<Socket extends WebSocket = WebSocket> {
   /** Port to listen on, with a server of `node:http`; 0 takes a free one. */
   port?: number | undefined;
   /** Host name or address to listen on. */
@@ -109,7 +119,7 @@ export interface WebSocketServerOptions {
    */
   clientTracking?: boolean | undefined;
   /** Chooses one of the offered subprotocols; `false` for none. Without it, the first offer of the client is taken. */
-  handleProtocols?: ((protocols: Set<string>, request: UpgradeRequest) => string | false) | undefined;
+  handleProtocols?: HandleProtocols | undefined;
   /** Decides whether to open a WebSocket. */
   verifyClient?: VerifyClient | undefined;
   /**
@@ -135,7 +145,7 @@ export interface WebSocketServerOptions {
    */
   closeTimeout?: number | undefined;
   /** Class of the connections: `WebSocket`, or a class that extends it. */
-  WebSocket?: (new (address: null, protocols?: undefined, options?: object) => WebSocket) | undefined;
+  WebSocket?: (new (address: null, protocols?: undefined, options?: object) => Socket) | undefined;
   /** Ignored: texts are always checked. */
   skipUTF8Validation?: boolean | undefined;
   /** Ignored: several events may come in one turn. */

@@ -10,8 +10,11 @@ import { isError } from "../base/thrown.ts";
 import type { WebSocketConnection } from "../connection/connection.ts";
 import { extendServer, WebSocketServer as Engine } from "../server/server.ts";
 import type { UpgradeStream } from "../server/upgrade_request.ts";
-import { type EmitterClass, emitterClass } from "./emitter.ts";
+import type { DuplexSocket } from "../transport/duplex.ts";
+import { type Emitter, emitterClass } from "./emitter.ts";
+import { assertOptions } from "./option_check.ts";
 import {
+  type HandleProtocols,
   type HttpListener,
   type HttpServer,
   toSettings,
@@ -21,10 +24,30 @@ import {
 import { findFault, SocketUpgrade, type UpgradeOwner } from "./upgrade.ts";
 import { viewControl, WebSocket } from "./websocket.ts";
 
-/** Events of a {@linkcode WebSocketServer}, with the arguments of their listeners. */
-export type WebSocketServerEvents = {
+/**
+ * The socket of a handshake that was refused: the listener writes an answer, and ends it.
+ *
+ * Also from {@linkcode DuplexSocket}:
+ * - methods: `pause`, `resume`, `on`, `setTimeout`, `setNoDelay`
+ * - properties: `remoteAddress`, `remotePort`, `localAddress`, `localPort`, `encrypted`, `destroyed`
+ */
+export interface RefusedSocket extends Omit<DuplexSocket, "write" | "end" | "destroy"> {
+  /** Writes a text or bytes. */
+  write(data: string | Uint8Array, done?: (error?: Error | null) => void): boolean;
+  /** Sends FIN after all that was written, and a last text or bytes before it. */
+  end(data?: string | Uint8Array): unknown;
+  /** Gives the socket up. */
+  destroy(error?: Error): unknown;
+}
+
+/**
+ * Events of a {@linkcode WebSocketServer}, with the arguments of their listeners.
+ *
+ * @typeParam Socket Class of the connections.
+ */
+export type WebSocketServerEvents<Socket extends WebSocket = WebSocket> = {
   /** A WebSocket is open. */
-  connection: [socket: WebSocket, request: UpgradeRequest];
+  connection: [socket: Socket, request: UpgradeRequest];
   /** The answer to a handshake: lines may be added. */
   headers: [lines: string[], request: UpgradeRequest];
   /** The port is open. */
@@ -34,14 +57,138 @@ export type WebSocketServerEvents = {
   /** The server has closed, and all connections have ended. */
   close: [];
   /** A handshake is refused: the listener answers on the socket. */
-  wsClientError: [error: Error, socket: UpgradeStream, request: UpgradeRequest];
+  wsClientError: [error: Error, socket: RefusedSocket, request: UpgradeRequest];
 };
 
 /** Class of emitters with the events of a {@linkcode WebSocketServer}. */
-export const WebSocketServerEmitter: EmitterClass<WebSocketServerEvents> = emitterClass<WebSocketServerEvents>();
+export interface WebSocketServerEmitterClass {
+  /** Prototype of the class. */
+  readonly prototype: Emitter<WebSocketServerEvents>;
+  /** Makes an emitter. */
+  new <Socket extends WebSocket>(
+    options?: { captureRejections?: boolean | undefined },
+  ): Emitter<WebSocketServerEvents<Socket>>;
+}
+
+/** Class of emitters with the events of a {@linkcode WebSocketServer}. */
+export const WebSocketServerEmitter: WebSocketServerEmitterClass = emitterClass<
+  WebSocketServerEvents
+>() as unknown as WebSocketServerEmitterClass;
 
 /** Name of the method that `node:events` calls when a listener rejects. */
 const REJECTION = Symbol.for("nodejs.rejection");
+
+/**
+ * The options of a server, in the form in which `@types/ws` has them.
+ *
+ * Also from {@linkcode WebSocketServerOptions}:
+ * - `port` (default `8888`): The port, up to 65535; 0 takes a free one, see `address`.
+ * - `path` (default `""`): Path of a Unix socket to listen on instead of a port, up to 107 bytes.
+ * - `hostname` (default `"0.0.0.0"`): The address to listen on, or a name for it; `"0.0.0.0"`: all IPv4 addresses,
+ *   `"::"`: all addresses.
+ * - `hostName`: Former name of `hostname`, which wins if both are given.
+ * - `reusePort` (default `false`): Let other processes listen on the same port (SO_REUSEPORT), such as one for each
+ *   core: on Linux the system spreads new connections among them.
+ * - `pathName` (default `""`): The path that opens a WebSocket, without a query; "": any path.
+ * - `healthPath` (default `""`): The path of health checks, such as `"/healthz"`; "": none.
+ * - `routes`: Handlers and settings by path, for several kinds of WebSockets on one port.
+ * - `useSSL` (default `false`): Speak TLS.
+ * - `certificateFile`: PEM file with the certificate; the rest of its chain may follow in it.
+ * - `certificateKeyFile`: PEM file with the private key.
+ * - `rootCertificateFile`: PEM file with certificates that are appended to the chain that is sent.
+ * - `certificate`: The certificate as PEM text or its bytes, instead of `certificateFile`.
+ * - `certificateKey`: The private key as PEM text or its bytes, instead of `certificateKeyFile`; it may be encrypted
+ *   too.
+ * - `rootCertificate`: PEM text or its bytes, instead of `rootCertificateFile`.
+ * - `certificates` (default `[]`): Certificates for server names of their own (SNI).
+ * - `clientCertificate` (default `"none"`): Ask clients for certificates (mutual TLS): `"request"` takes clients
+ *   without one too, `"require"` does not.
+ * - `clientRootCertificateFile`: PEM file with the authorities whose certificates of clients are taken; no others are.
+ * - `clientRootCertificate`: PEM text or its bytes, instead of `clientRootCertificateFile`.
+ * - `protocols` (default `[]`): Subprotocols that the server speaks, in its order of preference.
+ * - `compression` (default `false`): Compress messages for clients that offer it (RFC 7692); an object says how.
+ * - `handshakeTimeout` (default `10000`): Time for the TLS handshake and the first request together, for an idle HTTP
+ *   connection, and for a pause inside a request, in ms.
+ * - `keepAliveTimeout` (default `75000`): Time for which a plain HTTP connection is kept between two requests, in ms;
+ *   `handshakeTimeout` begins with the first byte of the next one.
+ * - `bodyTimeout` (default `60000`): Time for the body of a plain HTTP request to come, in ms.
+ * - `maxTotalBodySize` (default `67108864`): Largest number of bytes of request bodies held for all connections
+ *   together, until each request is answered; bytes of requests that wait for the one before them count too.
+ * - `maxTotalMessageSize` (default `134217728`): Largest number of bytes that unfinished messages of all connections
+ *   hold together.
+ * - `messageTimeout` (default `60000`): Time for the next piece of a message that has begun, in ms, exact to an eighth.
+ * - `origins` (default `[]`): Origins whose pages may open a WebSocket, such as `"https://example.com"`; empty: all.
+ * - `hosts` (default `[]`): Host names of this server, such as `"example.com"`, or `"example.com:8443"` for one port
+ *   only; empty: all.
+ * - `trustedProxies` (default `[]`): Proxies in front of this server: addresses such as `"192.0.2.1"`, ranges such as
+ *   `"10.0.0.0/8"`, `"loopback"`, `"private"` (10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16, fc00::/7), and `"unix"` for
+ *   peers without an address.
+ * - `proxyProtocol` (default `false`): Read the PROXY protocol, version 1 or 2, from `trustedProxies`, which must send
+ *   it then, before TLS.
+ * - `maxConnections` (default `100000`): Largest number of connections, plain HTTP included.
+ * - `maxConnectionsPerAddress` (default `0`): Largest number of connections from one address (IPv6: from one network of
+ *   64 bits).
+ * - `maxHandshakes` (default `4096`): Largest number of connections that are in the TLS handshake, have not sent a
+ *   whole request, or are kept idle between two requests.
+ * - `maxTotalBufferedAmount` (default `268435456`): Largest number of bytes that wait for slow peers together, without
+ *   broadcasts, whose bytes they share.
+ * - `maxRequests` (default `1000`): Largest number of plain HTTP requests of one connection.
+ * - `maxTopics` (default `1000`): Largest number of topics that one connection may subscribe to.
+ * - `signal`: Stops the server, in order: see `stop`.
+ * - `backplane`: Carries broadcasts and topics to the other nodes, and theirs to this one, while the server runs.
+ * - `maxHeadSize` (default `16384`): Largest request head, in bytes.
+ * - `maxHeaderFields` (default `128`): Largest number of header fields of a request.
+ * - `maxBodySize` (default `4194304`): Largest body of a plain HTTP request, in bytes.
+ *
+ * Also from {@linkcode ConnectionOptions}:
+ * - `options`: Switches of the protocol.
+ * - `splitMessage` (default `false`): Send messages in frames of at most `frameSize` bytes.
+ * - `frameSize` (default `0`): Longest frame on the wire, header included, in bytes, when `splitMessage` is on; 0: no
+ *   splitting.
+ * - `maxMessageSize` (default `16777216`): Largest message accepted from the peer, in bytes.
+ * - `maxFragments` (default `131072`): Most fragments of one message, empty ones included; beyond it 1008.
+ * - `maxBufferedAmount` (default `33554432`): Most bytes that wait for a slow peer; control frames and compressed
+ *   fragments may exceed it a little.
+ * - `highWaterMark` (default `65536`): Number of waiting bytes from which `send` returns `"backpressure"`.
+ * - `slowConsumer` (default `"close"`): Effect of a message beyond `maxBufferedAmount`: `"close"` ends the connection
+ *   at once, `"drop"` skips the message.
+ * - `closeTimeout` (default `10000`): Longest time for the closing handshake, and then for the end of TCP, in ms.
+ * - `idleTimeout` (default `0`): Longest time in which only pings and pongs come or are sent, in ms, exact to an
+ *   eighth.
+ * - `pingInterval` (default `25000`): Time between the answer to a ping and the next ping, in ms.
+ * - `pongTimeout` (default `20000`): Longest time to the answer to a ping, in ms.
+ * - `maxMessageRate` (default `0`): Most messages and control frames a second; beyond it 1008.
+ * - `maxByteRate` (default `0`): Most bytes a second, on the wire; beyond it 1008.
+ * - `concurrency` (default `64`): Most promises of message handlers that may be pending on one connection.
+ * - `rateBurstSeconds` (default `5`): Messages and bytes that may come at once, as the seconds in which
+ *   `maxMessageRate` and `maxByteRate` would let them in; at least 1 to be of use.
+ * - `clock`: Time, for tests.
+ *
+ * Also from {@linkcode ServerHandlers}:
+ * - `onGetSSLPassword`: Called for the pass phrase of an encrypted private key.
+ * - `onConnect`: Called after TCP and TLS, before the handshake; for plain HTTP, refused connections and port scans
+ *   too, whose `onDisconnect` has `opened: false`.
+ * - `onAllow`: Called for a valid handshake request, which is in `connection.request`.
+ * - `onSelectProtocol`: Chooses one of the offered subprotocols; "" or `undefined` for none.
+ * - `onOpen`: Called when the WebSocket is open: from here on messages may be sent.
+ * - `onHandshakeResponseSent`: Called at the same time, behind `onOpen`: its former name.
+ * - `onMessageReceived`: Called for a text message, or with `frameByFrame` for a frame of one.
+ * - `onBinaryDataReceived`: Called for a binary message, or with `frameByFrame` for a frame of one.
+ * - `onPing`: Called for a ping; it is answered already, unless `manualPong` is set.
+ * - `onPong`: Called for a pong.
+ * - `onClose`: Called for the peer's close frame; it is answered already, unless `manualClose` is set.
+ * - `onEnd`: Called when a WebSocket has ended: exactly once for each `onOpen`, and before `onDisconnect`.
+ * - `onDisconnect`: Called when a connection has ended, exactly once for each `onConnect`: for those that were never
+ *   open too, whose `data` may not be set.
+ * - `onCommandGet`: Answers a plain HTTP request.
+ * - `onError`: Called for failures: a protocol violation, a refused handshake, a handler ({@linkcode HandlerError}), a
+ *   message that neither a handler nor a loop gets (`ERR_NO_HANDLER`, once for each connection), the listener.
+ * - `onLog`: Called with a structured record for each start and stop, connection, refusal and failure.
+ */
+export interface GivenOptions extends Omit<WebSocketServerOptions, "server" | "WebSocket" | "handleProtocols"> {
+  /** Chooses one of the offered subprotocols. */
+  handleProtocols?: HandleProtocols;
+}
 
 /** Takes and closes connections; `closing`: it waits for the end of those that are open. */
 type State = "running" | "closing" | "closed";
@@ -52,14 +199,16 @@ type State = "running" | "closing" | "closed";
  * Also from {@linkcode WebSocketServerEmitter}: `on`, `addListener`, `once`, `prependListener`, `prependOnceListener`,
  * `off`, `removeListener`, `removeAllListeners`, `emit`, `listenerCount`, `listeners`, `rawListeners`, `eventNames`,
  * `setMaxListeners`, `getMaxListeners`.
+ *
+ * @typeParam Socket Class of the connections, that of the option `WebSocket`.
  */
-export class WebSocketServer extends WebSocketServerEmitter {
+export class WebSocketServer<Socket extends WebSocket = WebSocket> extends WebSocketServerEmitter<Socket> {
   /** The options. */
-  readonly options: Omit<WebSocketServerOptions, "server" | "WebSocket">;
+  readonly options: GivenOptions;
   /** The open connections, until they have ended; `undefined` with `clientTracking: false`. */
-  readonly clients: Set<WebSocket>;
+  readonly clients: Set<Socket>;
   /** Class of the connections. */
-  readonly #class: NonNullable<WebSocketServerOptions["WebSocket"]>;
+  readonly #class: NonNullable<WebSocketServerOptions<Socket>["WebSocket"]>;
   readonly #engine: Engine<SocketUpgrade>;
   readonly #owner: UpgradeOwner;
   /** The upgrade that is being handed to the engine. */
@@ -84,20 +233,21 @@ export class WebSocketServer extends WebSocketServerEmitter {
    * @param options The options.
    * @param listening Called when the port is open.
    * @throws {TypeError} If not exactly one of `port`, `server` and `noServer` is given.
-   * @throws {OptionError} If a setting is out of range.
+   * @throws {OptionError} If a setting is out of range, or the name of an option is misspelt.
    */
-  constructor(options: WebSocketServerOptions = {}, listening?: () => void) {
+  constructor(options: WebSocketServerOptions<Socket> = {}, listening?: () => void) {
     super({ captureRejections: true });
+    assertOptions(options);
     const { port, server, noServer, clientTracking = true } = options;
     const modes = [port !== undefined && port !== null, Boolean(server), noServer === true];
     if (modes.filter(Boolean).length !== 1) {
       throw new TypeError('Give exactly one of the options "port", "server" and "noServer"');
     }
     // A copy: programs change the options of a server, as graphql-ws does.
-    this.options = { ...options };
-    this.#class = options.WebSocket ?? WebSocket;
+    this.options = { ...options } as GivenOptions;
+    this.#class = options.WebSocket ?? WebSocket as unknown as NonNullable<WebSocketServerOptions<Socket>["WebSocket"]>;
     // As in `ws`, whose types leave `undefined` out too: programs that track nothing do not read it.
-    this.clients = (clientTracking ? new Set() : undefined) as Set<WebSocket>;
+    this.clients = (clientTracking ? new Set() : undefined) as Set<Socket>;
     this.#engine = this.#makeEngine();
     const isClosing = (): boolean => this.#state !== "running";
     this.#owner = {
@@ -126,7 +276,7 @@ export class WebSocketServer extends WebSocketServerEmitter {
       onPong: ({ data }, payload) => viewControl.pong(data.view!, payload),
       onEnd: (connection, info) => {
         const view = connection.data.view!;
-        this.clients?.delete(view);
+        this.clients?.delete(view as Socket);
         viewControl.ended(view, info);
         this.#closeIfOver();
       },
@@ -199,10 +349,10 @@ export class WebSocketServer extends WebSocketServerEmitter {
     request: Request,
     socket: UpgradeStream,
     head: Uint8Array,
-    callback: (socket: WebSocket, request: Request) => void,
+    callback: (socket: Socket, request: Request) => void,
   ): void {
     if (this.#tellsClientError(request, socket)) return;
-    this.#upgrade = new SocketUpgrade(this.#owner, request, (view) => callback(view, request));
+    this.#upgrade = new SocketUpgrade(this.#owner, request, (view) => callback(view as Socket, request));
     try {
       this.#engine.handleUpgrade(request, socket, head);
     } finally {

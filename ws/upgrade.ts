@@ -71,7 +71,7 @@ export class SocketUpgrade {
     if (!this.#owner.shouldHandle(this.request)) return refusal(400);
     const { verifyClient } = this.#owner.options;
     this.asked = "verifyClient";
-    if (typeof verifyClient !== "function") return this.#accept(connection);
+    if (!verifyClient) return this.#accept(connection);
     const answer = this.#verify(verifyClient);
     return answer instanceof Promise
       ? answer.then((refused) => refused ?? this.#accept(connection))

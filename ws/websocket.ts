@@ -71,8 +71,24 @@ export interface ViewControl {
 /** Drives views: for the server of this room. */
 export let viewControl: ViewControl;
 
+/**
+ * A function for a property such as `onmessage`. As a method, so that functions for events of `ws` fit.
+ *
+ * @typeParam Name Name of the event.
+ */
+export type PropertyListener<Name extends SocketEventName> =
+  | { handle(event: SocketEventTable<WebSocket>[Name]): unknown }["handle"]
+  | null;
+
+/** The value of such a property, in a type that fits where those of `ws` are asked for. */
+export type PropertyFunction = ((event: unknown) => unknown) | null;
+
 const READY_STATES = { connecting: 0, open: 1, closing: 2, closed: 3 } as const;
 const STATE_NAMES = ["CONNECTING", "OPEN", "CLOSING", "CLOSED"] as const;
+
+/** Error message for programs that make a client. */
+const CLIENT_REMEDY = "Cannot connect: this WebSocket is the server's side of a connection. " +
+  'Use WebSocketClient of "@tackline/websocket", or globalThis.WebSocket';
 
 /** Name of the method that `node:events` calls when a listener rejects. */
 const REJECTION = Symbol.for("nodejs.rejection");
@@ -125,7 +141,7 @@ export class WebSocket extends WebSocketEmitter {
    */
   constructor(address: null, _protocols?: undefined, _options?: object) {
     super({ captureRejections: true });
-    if (address !== null) throw new StateError("ERR_UNSUPPORTED", "Cannot connect: use WebSocketClient");
+    if (address !== null) throw new StateError("ERR_UNSUPPORTED", CLIENT_REMEDY);
   }
 
   static {
@@ -408,7 +424,7 @@ export class WebSocket extends WebSocketEmitter {
    */
   addEventListener<Name extends SocketEventName>(
     type: Name,
-    listener: SocketEventListener<SocketEventTable[Name]>,
+    listener: SocketEventListener<SocketEventTable<WebSocket>[Name]>,
     options: { once?: boolean | undefined } = {},
   ): void {
     if (findListener(this.listeners(type), "method", listener) !== undefined) return;
@@ -437,46 +453,46 @@ export class WebSocket extends WebSocketEmitter {
    */
   removeEventListener<Name extends SocketEventName>(
     type: Name,
-    listener: SocketEventListener<SocketEventTable[Name]>,
+    listener: SocketEventListener<SocketEventTable<WebSocket>[Name]>,
   ): void {
     const found = findListener(this.listeners(type), "method", listener);
     if (found !== undefined) this.removeListener(type, found.listener);
   }
 
   /** Called for a message: as `addEventListener` does. */
-  get onmessage(): ((event: SocketEventTable["message"]) => unknown) | null {
+  get onmessage(): PropertyFunction {
     return this.#property("message");
   }
-  set onmessage(listener: ((event: SocketEventTable["message"]) => unknown) | null) {
+  set onmessage(listener: PropertyListener<"message">) {
     this.#setProperty("message", listener);
   }
 
   /** Called at the end of the connection. */
-  get onclose(): ((event: SocketEventTable["close"]) => unknown) | null {
+  get onclose(): PropertyFunction {
     return this.#property("close");
   }
-  set onclose(listener: ((event: SocketEventTable["close"]) => unknown) | null) {
+  set onclose(listener: PropertyListener<"close">) {
     this.#setProperty("close", listener);
   }
 
   /** Called for failures. */
-  get onerror(): ((event: SocketEventTable["error"]) => unknown) | null {
+  get onerror(): PropertyFunction {
     return this.#property("error");
   }
-  set onerror(listener: ((event: SocketEventTable["error"]) => unknown) | null) {
+  set onerror(listener: PropertyListener<"error">) {
     this.#setProperty("error", listener);
   }
 
   /** Called when the connection is open: for clients. */
-  get onopen(): ((event: SocketEventTable["open"]) => unknown) | null {
+  get onopen(): PropertyFunction {
     return this.#property("open");
   }
-  set onopen(listener: ((event: SocketEventTable["open"]) => unknown) | null) {
+  set onopen(listener: PropertyListener<"open">) {
     this.#setProperty("open", listener);
   }
 
-  #property<Event>(type: SocketEventName): ((event: Event) => unknown) | null {
-    return findListener(this.listeners(type), "property")?.given as ((event: Event) => unknown) | undefined ?? null;
+  #property(type: SocketEventName): PropertyFunction {
+    return findListener(this.listeners(type), "property")?.given as PropertyFunction | undefined ?? null;
   }
 
   #setProperty(type: SocketEventName, listener: unknown): void {

@@ -400,8 +400,8 @@ describe("handleUpgrade with a pair of streams", () => {
       [[{ headers: HEADERS }, pair], 'The "url" of the request is undefined'],
       [[{ url: "/" }, pair], 'The "headers" of the request are undefined'],
       [[{ url: "/", headers: { host: 1 } }, pair], "1 instead of a string"],
-      [[request, {}], "A byte stream"],
-      [[request, undefined], "A byte stream"],
+      [[request, {}], 'takes the socket of the event "upgrade", or an object with two streams, not an object'],
+      [[request, undefined], "two streams, not undefined"],
       [[request, pair, "head"], 'The third argument of handleUpgrade() is "head"'],
     ];
     for (const [args, message] of wrong) {

@@ -220,6 +220,16 @@ describe("WebSocketServer of the entry for ws", () => {
     await rig.close();
   });
 
+  it("opens no WebSocket if verifyClient has become something else than a function", async () => {
+    const rig = await startRig(host, { noServer: true }, (socket) => socket.close());
+    Reflect.set(rig.wss.options, "verifyClient", "no function");
+    const errors: Error[] = [];
+    rig.wss.on("error", (error) => errors.push(error as Error));
+    assertStringIncludes(await ask(rig.port), "HTTP/1.1 500");
+    assertEquals(errors.map(({ name }) => name), ["HandlerError"]);
+    await rig.close();
+  });
+
   it("takes settings of this library besides", async () => {
     const rig = await startRig(host, { settings: { maxConnections: 1 } }, () => {});
     const client = new WebSocketClient(`ws://127.0.0.1:${rig.port}/`);
@@ -229,3 +239,29 @@ describe("WebSocketServer of the entry for ws", () => {
     await rig.close();
   });
 });
+
+/** A class of connections of a program. */
+class Member extends WebSocket {
+  isAlive = true;
+}
+
+/** Compiles: connections have the class of the option, events their types, and names are those of `@types/ws`. */
+export function typed(options: ours.ServerOptions): void {
+  const server = new WebSocketServer({ ...options, WebSocket: Member });
+  server.on("connection", (member) => {
+    member.isAlive = false;
+    member.addEventListener("message", ({ data, target }: ours.MessageEvent) => {
+      const text: ours.Data = data;
+      target.send(text.toString());
+    });
+    member.onclose = ({ code, target }) => void (member.isAlive = code === 1000 && target.readyState === 3);
+    member.onerror = ({ target }: ours.ErrorEvent) => target.close();
+  });
+  server.on("wsClientError", (error, socket) => void socket.destroy(error));
+  for (const member of server.clients) member.isAlive = true;
+  server.handleUpgrade({} as IncomingMessage, {} as Socket, new Uint8Array(), (member) => void (member.isAlive = true));
+  const verifyClient = ({ req }: { origin: string; secure: boolean; req: IncomingMessage }): boolean => req.complete;
+  const handleProtocols = (_offers: Set<string>, request: IncomingMessage): string => request.url ?? "";
+  const plain: WebSocketServer = new WebSocketServer({ noServer: true, verifyClient, handleProtocols });
+  plain.on("connection", (socket: WebSocket) => socket.close());
+}

@@ -65,6 +65,16 @@ describe("WebSocket of the entry for ws", () => {
     assertEquals([WebSocket.CONNECTING, WebSocket.OPEN, WebSocket.CLOSING, WebSocket.CLOSED], [0, 1, 2, 3]);
   });
 
+  it("says what makes a client", () => {
+    const connect = (): unknown => Reflect.construct(WebSocket, ["ws://localhost:1/"]);
+    const { message } = assertThrows(connect, StateError);
+    assertEquals(
+      message,
+      "Cannot connect: this WebSocket is the server's side of a connection. " +
+        'Use WebSocketClient of "@tackline/websocket", or globalThis.WebSocket',
+    );
+  });
+
   it("is connecting without a connection: calls throw, or change nothing", () => {
     const socket = new WebSocket(null);
     assertEquals([socket.readyState, socket.bufferedAmount, socket.protocol, socket.extensions], [0, 0, "", ""]);
