@@ -7,10 +7,10 @@
 import { createServer, STATUS_CODES } from "node:http";
 import { CloseCode, HandlerError, StateError } from "../base/errors.ts";
 import { isError } from "../base/thrown.ts";
-import type { WebSocketConnection } from "../connection/connection.ts";
+import { failConnection, type WebSocketConnection } from "../connection/connection.ts";
 import { extendServer, WebSocketServer as Engine } from "../server/server.ts";
 import type { UpgradeStream } from "../server/upgrade_request.ts";
-import { type EmitterClass, emitterClass } from "./emitter.ts";
+import { emitError, type EmitterClass, emitterClass } from "./emitter.ts";
 import {
   type HttpListener,
   type HttpServer,
@@ -119,7 +119,9 @@ export class WebSocketServer extends WebSocketServerEmitter {
       onPing: ({ data }, payload) => viewControl.ping(data.view!, payload),
       onPong: ({ data }, payload) => viewControl.pong(data.view!, payload),
       onEnd: (connection, info) => {
-        const view = connection.data.view!;
+        const { view } = connection.data;
+        // There is none if the class of the program failed.
+        if (view === undefined) return;
         this.clients?.delete(view);
         viewControl.ended(view, info);
         this.#closeIfOver();
@@ -149,7 +151,7 @@ export class WebSocketServer extends WebSocketServerEmitter {
   #attach(http: HttpServer): void {
     const listeners = {
       listening: () => void this.emit("listening"),
-      error: (error: unknown) => void this.emit("error", error),
+      error: (error: unknown) => this.#tell(error),
       upgrade: (request: UpgradeRequest, socket: UpgradeStream, head: Uint8Array) =>
         this.handleUpgrade(request, socket, head, (view, request) => void this.emit("connection", view, request)),
     };
@@ -217,13 +219,25 @@ export class WebSocketServer extends WebSocketServerEmitter {
 
   #opened(connection: WebSocketConnection<Upgrade>): void {
     const { callback } = connection.data;
-    const view = connection.data.view = new this.#class(null, undefined, this.options);
+    const view = connection.data.view = this.#makeView(connection);
+    if (view === undefined) return;
     viewControl.attach(view, connection);
     this.clients?.add(view);
     try {
       callback(view);
     } catch (error) {
       viewControl.threw(view, "on connection", error);
+    }
+  }
+
+  /** Returns no view if the class of the program fails: the connection ends. */
+  #makeView(connection: WebSocketConnection<Upgrade>): WebSocket | undefined {
+    try {
+      return new this.#class(null, undefined, this.options);
+    } catch (error) {
+      failConnection(connection, CloseCode.InternalError, error);
+      this.#report(new HandlerError("WebSocket", error));
+      return undefined;
     }
   }
 
@@ -234,8 +248,14 @@ export class WebSocketServer extends WebSocketServerEmitter {
   }
 
   #report(error: HandlerError): void {
-    if (this.listenerCount("error") > 0) this.emit("error", error);
+    if (this.listenerCount("error") > 0) this.#tell(error);
     else console.error(error);
+  }
+
+  #tell(error: unknown): void {
+    // As in Node: an error without a listener ends the program.
+    if (this.listenerCount("error") === 0) return void this.emit("error", error);
+    emitError(this, error, (cause) => this.#rejected(cause, "error", undefined));
   }
 
   #rejected(error: unknown, event: string | symbol, view: unknown): void {
