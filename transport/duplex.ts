@@ -24,6 +24,8 @@ export interface DuplexSocket {
   readonly encrypted?: boolean | undefined;
   /** `true` if the socket was given up already. */
   readonly destroyed?: boolean | undefined;
+  /** `false` if the peer has sent FIN already: no event `end` comes then. */
+  readonly readable?: boolean | undefined;
   /** Writes bytes, and calls back when they have left. */
   write(bytes: Uint8Array, done: (error?: Error | null) => void): boolean;
   /** Sends FIN after all that was written. */
@@ -111,7 +113,9 @@ class DuplexTransport implements Transport {
     this.#handler = handler;
     if (!first) return;
     const socket = this.#socket;
-    if (socket.destroyed === true || this.#destroyed || this.#closed) return this.destroy();
+    // A peer may leave while the program thinks about the upgrade.
+    const gone = socket.destroyed === true || socket.readable === false;
+    if (gone || this.#destroyed || this.#closed) return this.destroy();
     socket.setTimeout?.(0);
     socket.setNoDelay?.(true);
     socket.on("data", (chunk) => this.#data(chunk));

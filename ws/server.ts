@@ -7,11 +7,11 @@
 import { createServer, STATUS_CODES } from "node:http";
 import { CloseCode, HandlerError, StateError } from "../base/errors.ts";
 import { isError } from "../base/thrown.ts";
-import type { WebSocketConnection } from "../connection/connection.ts";
+import { failConnection, type WebSocketConnection } from "../connection/connection.ts";
 import { extendServer, WebSocketServer as Engine } from "../server/server.ts";
 import type { UpgradeStream } from "../server/upgrade_request.ts";
 import type { DuplexSocket } from "../transport/duplex.ts";
-import { type Emitter, emitterClass } from "./emitter.ts";
+import { emitError, type Emitter, emitterClass } from "./emitter.ts";
 import { assertOptions } from "./option_check.ts";
 import {
   type HandleProtocols,
@@ -275,7 +275,9 @@ export class WebSocketServer<Socket extends WebSocket = WebSocket> extends WebSo
       onPing: ({ data }, payload) => viewControl.ping(data.view!, payload),
       onPong: ({ data }, payload) => viewControl.pong(data.view!, payload),
       onEnd: (connection, info) => {
-        const view = connection.data.view!;
+        const { view } = connection.data;
+        // There is none if the class of the program failed.
+        if (view === undefined) return;
         this.clients?.delete(view as Socket);
         viewControl.ended(view, info);
         this.#closeIfOver();
@@ -305,7 +307,7 @@ export class WebSocketServer<Socket extends WebSocket = WebSocket> extends WebSo
   #attach(http: HttpServer): void {
     const listeners = {
       listening: () => void this.emit("listening"),
-      error: (error: unknown) => void this.emit("error", error),
+      error: (error: unknown) => this.#tell(error),
       upgrade: (request: UpgradeRequest, socket: UpgradeStream, head: Uint8Array) =>
         this.handleUpgrade(request, socket, head, (view, request) => void this.emit("connection", view, request)),
     };
@@ -373,13 +375,25 @@ export class WebSocketServer<Socket extends WebSocket = WebSocket> extends WebSo
 
   #opened(connection: WebSocketConnection<SocketUpgrade>): void {
     const { callback } = connection.data;
-    const view = connection.data.view = new this.#class(null, undefined, this.options);
+    const view = connection.data.view = this.#makeView(connection);
+    if (view === undefined) return;
     viewControl.attach(view, connection);
     this.clients?.add(view);
     try {
       callback(view);
     } catch (error) {
       viewControl.threw(view, "on connection", error);
+    }
+  }
+
+  /** Returns no view if the class of the program fails: the connection ends. */
+  #makeView(connection: WebSocketConnection<SocketUpgrade>): Socket | undefined {
+    try {
+      return new this.#class(null, undefined, this.options);
+    } catch (error) {
+      failConnection(connection, CloseCode.InternalError, error);
+      this.#report(new HandlerError("WebSocket", error));
+      return undefined;
     }
   }
 
@@ -390,8 +404,14 @@ export class WebSocketServer<Socket extends WebSocket = WebSocket> extends WebSo
   }
 
   #report(error: HandlerError): void {
-    if (this.listenerCount("error") > 0) this.emit("error", error);
+    if (this.listenerCount("error") > 0) this.#tell(error);
     else console.error(error);
+  }
+
+  #tell(error: unknown): void {
+    // As in Node: an error without a listener ends the program.
+    if (this.listenerCount("error") === 0) return void this.emit("error", error);
+    emitError(this, error, (cause) => this.#rejected(cause, "error", undefined));
   }
 
   #rejected(error: unknown, event: string | symbol, view: unknown): void {
