@@ -29,7 +29,7 @@ import { viewControl, WebSocket } from "./websocket.ts";
  *
  * Also from {@linkcode DuplexSocket}:
  * - methods: `pause`, `resume`, `on`, `setTimeout`, `setNoDelay`
- * - properties: `remoteAddress`, `remotePort`, `localAddress`, `localPort`, `encrypted`, `destroyed`
+ * - properties: `remoteAddress`, `remotePort`, `localAddress`, `localPort`, `encrypted`, `destroyed`, `readable`
  */
 export interface RefusedSocket extends Omit<DuplexSocket, "write" | "end" | "destroy"> {
   /** Writes a text or bytes. */
