@@ -42,7 +42,7 @@ function utf8Length(text: string): number {
     const code = text.charCodeAt(index);
     if (code < 0x80) continue;
     if (code < 0x800) length += 1;
-    else if (code >= 0xd800 && code <= 0xdbff && isLowSurrogate(text.charCodeAt(index + 1))) {
+    else if (isPair(code, text.charCodeAt(index + 1))) {
       length += 2;
       index++;
     } else length += 2;
@@ -50,8 +50,15 @@ function utf8Length(text: string): number {
   return length;
 }
 
-function isLowSurrogate(code: number): boolean {
-  return code >= 0xdc00 && code <= 0xdfff;
+/**
+ * Tells whether two UTF-16 units are one code point.
+ *
+ * @param first The unit.
+ * @param second The one behind it; `NaN` at the end of a text.
+ * @returns `true` for a high surrogate and a low one.
+ */
+export function isPair(first: number, second: number): boolean {
+  return first >= 0xd800 && first <= 0xdbff && second >= 0xdc00 && second <= 0xdfff;
 }
 
 /**

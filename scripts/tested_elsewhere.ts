@@ -34,7 +34,6 @@ export const TESTED_ELSEWHERE: ReadonlyMap<string, string> = new Map([
   ["transport/bun_stream_tls.ts", "tests/transport/transport_test.ts (TLS of node:tls) and proxy_gate_test.ts"],
   ["transport/bun_tls.ts", "tests/transport/tls_handshake_test.ts and bun_test.ts"],
   ["transport/bun_types.ts", "passes events on; each test on Bun goes through it"],
-  ["transport/duplex.ts", "tests/transport/transport_test.ts runs its cases for sockets of node:net too"],
   ["transport/node_tls.ts", "tests/transport/transport_test.ts (over TLS of node:tls) and tls_handshake_test.ts"],
   ["transport/stream.ts", "tests/transport/transport_test.ts runs its cases for streams too"],
   ["protocol/payload_remedies.ts", "tests/protocol/payload_test.ts has the error of each kind of value"],

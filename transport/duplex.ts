@@ -5,6 +5,7 @@
  * @module
  */
 
+import { acquire, release } from "../base/buffer_pool.ts";
 import { OptionError } from "../base/errors.ts";
 import { hasMethods } from "../base/option_names.ts";
 import type { Address, Transport, TransportHandler } from "./transport.ts";
@@ -23,6 +24,8 @@ export interface DuplexSocket {
   readonly encrypted?: boolean | undefined;
   /** `true` if the socket was given up already. */
   readonly destroyed?: boolean | undefined;
+  /** `false` if the peer has sent FIN already: no event `end` comes then. */
+  readonly readable?: boolean | undefined;
   /** Writes bytes, and calls back when they have left. */
   write(bytes: Uint8Array, done: (error?: Error | null) => void): boolean;
   /** Sends FIN after all that was written. */
@@ -41,8 +44,13 @@ export interface DuplexSocket {
   setNoDelay?(noDelay: boolean): unknown;
 }
 
-/** Largest number of bytes given to a socket at a time: only a whole write shows that the peer makes progress. */
+/** Number of bytes given to a socket at a time: only a whole write shows that the peer makes progress. */
 const PART = 64 * 1024;
+/** Largest rest that is not cut: a message of round size with its header must not end in a write of 10 bytes. */
+const LAST_PART = PART + PART / 16;
+
+/** Size of a read from which its copy lies in pooled memory, in bytes. */
+const POOL_FROM = 16 * 1024;
 
 /**
  * Tells whether a value is a socket in the form of `node:net`.
@@ -105,7 +113,9 @@ class DuplexTransport implements Transport {
     this.#handler = handler;
     if (!first) return;
     const socket = this.#socket;
-    if (socket.destroyed === true || this.#destroyed || this.#closed) return this.destroy();
+    // A peer may leave while the program thinks about the upgrade.
+    const gone = socket.destroyed === true || socket.readable === false;
+    if (gone || this.#destroyed || this.#closed) return this.destroy();
     socket.setTimeout?.(0);
     socket.setNoDelay?.(true);
     socket.on("data", (chunk) => this.#data(chunk));
@@ -119,8 +129,20 @@ class DuplexTransport implements Transport {
     if (!(chunk instanceof Uint8Array)) {
       return this.#fail(new OptionError('The socket gives text instead of bytes: do not call its "setEncoding"'));
     }
+    if (chunk.length >= POOL_FROM) this.#dataInPool(chunk);
     // Bytes are changed in place here, so they must not be the ones of the source.
-    if (chunk.length > 0) this.#handler!.data(new Uint8Array(chunk));
+    else if (chunk.length > 0) this.#handler!.data(new Uint8Array(chunk));
+  }
+
+  /** Copies into memory that is used again: a new array of each read would cost page faults, and wait as garbage. */
+  #dataInPool(chunk: Uint8Array): void {
+    const buffer = acquire(chunk.length);
+    try {
+      buffer.set(chunk);
+      this.#handler!.data(buffer.subarray(0, chunk.length));
+    } finally {
+      release(buffer);
+    }
   }
 
   #end(): void {
@@ -137,8 +159,9 @@ class DuplexTransport implements Transport {
 
   #writeNext(): void {
     const rest = this.#rest!;
-    const part = rest.length > PART ? rest.subarray(0, PART) : rest;
-    this.#rest = rest.length > PART ? rest.subarray(PART) : undefined;
+    const cut = rest.length > LAST_PART;
+    const part = cut ? rest.subarray(0, PART) : rest;
+    this.#rest = cut ? rest.subarray(PART) : undefined;
     this.#socket.write(part, (error) => {
       if (error) return this.#fail(error);
       this.bytesWritten += part.length;

@@ -6,6 +6,7 @@
  */
 
 import { EventEmitter } from "node:events";
+import { promiseOf } from "../base/promises.ts";
 
 /** Events by name, each with the arguments of its listeners. */
 export type EventTable = Readonly<Record<string, readonly unknown[]>>;
@@ -78,4 +79,26 @@ export interface EmitterClass<Events extends EventTable> {
  */
 export function emitterClass<Events extends EventTable>(): EmitterClass<Events> {
   return EventEmitter as unknown as EmitterClass<Events>;
+}
+
+/** Name of the event that comes before each event `error`, for programs that only watch. */
+const MONITOR = EventEmitter.errorMonitor;
+
+/**
+ * Calls the listeners of `error`, as `emit` does: on Bun `emit` does not look at the promises of those, and one that
+ * is rejected would end the program.
+ *
+ * @param emitter The emitter.
+ * @param error The error.
+ * @param rejected Called if a listener rejects.
+ */
+export function emitError<Events extends EventTable>(
+  emitter: Emitter<Events>,
+  error: unknown,
+  rejected: (error: unknown) => void,
+): void {
+  emitter.emit(MONITOR, error);
+  for (const listener of emitter.rawListeners("error")) {
+    promiseOf(Reflect.apply(listener, emitter, [error]))?.catch(rejected);
+  }
 }

@@ -155,22 +155,35 @@ function callListener(given: unknown, target: object, event: SocketEvent): unkno
 }
 
 /**
- * Finds a listener of the program among those of the emitter.
+ * Finds the listener of a property among those of the emitter.
  *
  * @param listeners Those of the emitter for one event.
- * @param origin Origin of the listener.
- * @param given The listener of the program; without it, any.
  * @returns The listener of the emitter, and that of the program.
  */
-export function findListener(
+export function findProperty(
   listeners: readonly KnownListener[],
-  origin: ListenerOrigin,
-  given?: unknown,
+): { listener: KnownListener; given: unknown } | undefined {
+  return find(listeners, ({ origin }) => origin === "property");
+}
+
+/**
+ * Finds a listener that was given to `addEventListener` among those of the emitter.
+ *
+ * @param listeners Those of the emitter for one event.
+ * @param given The listener of the program, or what it took for one.
+ * @returns The listener of the emitter.
+ */
+export function findMethod(listeners: readonly KnownListener[], given: unknown): KnownListener | undefined {
+  return find(listeners, (found) => found.origin === "method" && found.given === given)?.listener;
+}
+
+function find(
+  listeners: readonly KnownListener[],
+  fits: (registration: Registration) => boolean,
 ): { listener: KnownListener; given: unknown } | undefined {
   for (const listener of listeners) {
     const found = registrations.get(listener);
-    if (found?.origin !== origin || (given !== undefined && found.given !== given)) continue;
-    return { listener, given: found.given };
+    if (found !== undefined && fits(found)) return { listener, given: found.given };
   }
   return undefined;
 }

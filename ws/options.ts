@@ -5,7 +5,7 @@
  */
 
 import type { CompressionOptions } from "../protocol/compression.ts";
-import type { ServerOptions as EngineOptions } from "../server/settings.ts";
+import type { WebSocketServerOptions as EngineOptions } from "../server/settings.ts";
 import type { DuplexSocket } from "../transport/duplex.ts";
 import type { WebSocket } from "./websocket.ts";
 
@@ -89,7 +89,7 @@ export interface PerMessageDeflateOptions extends Omit<CompressionOptions, "leve
 /** Settings of this library besides, such as `pingInterval` and `maxConnections`. */
 export type ExtraSettings = Omit<
   EngineOptions,
-  "port" | "path" | "hostname" | "hostName" | "signal" | "compression" | "protocols"
+  `on${string}` | "port" | "path" | "hostname" | "hostName" | "routes" | "signal" | "compression" | "protocols"
 >;
 
 /**

@@ -7,11 +7,11 @@
 import { createServer, STATUS_CODES } from "node:http";
 import { CloseCode, HandlerError, StateError } from "../base/errors.ts";
 import { isError } from "../base/thrown.ts";
-import type { WebSocketConnection } from "../connection/connection.ts";
+import { failConnection, type WebSocketConnection } from "../connection/connection.ts";
 import { extendServer, WebSocketServer as Engine } from "../server/server.ts";
 import type { UpgradeStream } from "../server/upgrade_request.ts";
 import type { DuplexSocket } from "../transport/duplex.ts";
-import { type Emitter, emitterClass } from "./emitter.ts";
+import { emitError, type Emitter, emitterClass } from "./emitter.ts";
 import { assertOptions } from "./option_check.ts";
 import {
   type HandleProtocols,
@@ -29,7 +29,7 @@ import { viewControl, WebSocket } from "./websocket.ts";
  *
  * Also from {@linkcode DuplexSocket}:
  * - methods: `pause`, `resume`, `on`, `setTimeout`, `setNoDelay`
- * - properties: `remoteAddress`, `remotePort`, `localAddress`, `localPort`, `encrypted`, `destroyed`
+ * - properties: `remoteAddress`, `remotePort`, `localAddress`, `localPort`, `encrypted`, `destroyed`, `readable`
  */
 export interface RefusedSocket extends Omit<DuplexSocket, "write" | "end" | "destroy"> {
   /** Writes a text or bytes. */
@@ -89,6 +89,10 @@ type State = "running" | "closing" | "closed";
 
 /**
  * A server in the form of that of npm `ws`.
+ *
+ * Also from {@linkcode WebSocketServerEmitter}: `on`, `addListener`, `once`, `prependListener`, `prependOnceListener`,
+ * `off`, `removeListener`, `removeAllListeners`, `emit`, `listenerCount`, `listeners`, `rawListeners`, `eventNames`,
+ * `setMaxListeners`, `getMaxListeners`.
  *
  * @typeParam Socket Class of the connections, that of the option `WebSocket`.
  */
@@ -165,7 +169,9 @@ export class WebSocketServer<Socket extends WebSocket = WebSocket> extends WebSo
       onPing: ({ data }, payload) => viewControl.ping(data.view!, payload),
       onPong: ({ data }, payload) => viewControl.pong(data.view!, payload),
       onEnd: (connection, info) => {
-        const view = connection.data.view!;
+        const { view } = connection.data;
+        // There is none if the class of the program failed.
+        if (view === undefined) return;
         this.clients?.delete(view as Socket);
         viewControl.ended(view, info);
         this.#closeIfOver();
@@ -195,7 +201,7 @@ export class WebSocketServer<Socket extends WebSocket = WebSocket> extends WebSo
   #attach(http: HttpServer): void {
     const listeners = {
       listening: () => void this.emit("listening"),
-      error: (error: unknown) => void this.emit("error", error),
+      error: (error: unknown) => this.#tell(error),
       upgrade: (request: UpgradeRequest, socket: UpgradeStream, head: Uint8Array) =>
         this.handleUpgrade(request, socket, head, (view, request) => void this.emit("connection", view, request)),
     };
@@ -263,13 +269,25 @@ export class WebSocketServer<Socket extends WebSocket = WebSocket> extends WebSo
 
   #opened(connection: WebSocketConnection<SocketUpgrade>): void {
     const { callback } = connection.data;
-    const view = connection.data.view = new this.#class(null, undefined, this.options);
+    const view = connection.data.view = this.#makeView(connection);
+    if (view === undefined) return;
     viewControl.attach(view, connection);
     this.clients?.add(view);
     try {
       callback(view);
     } catch (error) {
       viewControl.threw(view, "on connection", error);
+    }
+  }
+
+  /** Returns no view if the class of the program fails: the connection ends. */
+  #makeView(connection: WebSocketConnection<SocketUpgrade>): Socket | undefined {
+    try {
+      return new this.#class(null, undefined, this.options);
+    } catch (error) {
+      failConnection(connection, CloseCode.InternalError, error);
+      this.#report(new HandlerError("WebSocket", error));
+      return undefined;
     }
   }
 
@@ -280,8 +298,14 @@ export class WebSocketServer<Socket extends WebSocket = WebSocket> extends WebSo
   }
 
   #report(error: HandlerError): void {
-    if (this.listenerCount("error") > 0) this.emit("error", error);
+    if (this.listenerCount("error") > 0) this.#tell(error);
     else console.error(error);
+  }
+
+  #tell(error: unknown): void {
+    // As in Node: an error without a listener ends the program.
+    if (this.listenerCount("error") === 0) return void this.emit("error", error);
+    emitError(this, error, (cause) => this.#rejected(cause, "error", undefined));
   }
 
   #rejected(error: unknown, event: string | symbol, view: unknown): void {

@@ -14,9 +14,10 @@ import { pauseReading, resumeReading, whenSent, withoutCompression } from "../co
 import { Opcode } from "../protocol/frame_header.ts";
 import { type MessageData, type SendData, toReadyPayload } from "../protocol/payload.ts";
 import { type BinaryType, isBinaryType, type NodeBuffer, type RawData, toRawData } from "./binary_type.ts";
-import { type EmitterClass, emitterClass } from "./emitter.ts";
+import { emitError, type EmitterClass, emitterClass } from "./emitter.ts";
 import {
-  findListener,
+  findMethod,
+  findProperty,
   type SocketEventListener,
   type SocketEventName,
   type SocketEventTable,
@@ -410,8 +411,13 @@ export class WebSocket extends WebSocketEmitter {
 
   /** Tells of an error; unlike in `ws`, one without a listener does not end the program. */
   #failed(error: unknown): void {
-    if (this.listenerCount("error") > 0) return this.#deliver("error", error);
-    if (isError(error, HandlerError)) console.error(error);
+    if (this.listenerCount("error") === 0) return void (isError(error, HandlerError) && console.error(error));
+    const threw = (cause: unknown): void => this.#threw("on error", cause);
+    try {
+      emitError(this, error, threw);
+    } catch (cause) {
+      threw(cause);
+    }
   }
 
   /**
@@ -427,7 +433,7 @@ export class WebSocket extends WebSocketEmitter {
     listener: SocketEventListener<SocketEventTable<WebSocket>[Name]>,
     options: { once?: boolean | undefined } = {},
   ): void {
-    if (findListener(this.listeners(type), "method", listener) !== undefined) return;
+    if (findMethod(this.listeners(type), listener) !== undefined) return;
     this.#addWrapped(type, listener, "method", options.once === true);
   }
 
@@ -455,8 +461,8 @@ export class WebSocket extends WebSocketEmitter {
     type: Name,
     listener: SocketEventListener<SocketEventTable<WebSocket>[Name]>,
   ): void {
-    const found = findListener(this.listeners(type), "method", listener);
-    if (found !== undefined) this.removeListener(type, found.listener);
+    const found = findMethod(this.listeners(type), listener);
+    if (found !== undefined) this.removeListener(type, found);
   }
 
   /** Called for a message: as `addEventListener` does. */
@@ -492,11 +498,11 @@ export class WebSocket extends WebSocketEmitter {
   }
 
   #property(type: SocketEventName): PropertyFunction {
-    return findListener(this.listeners(type), "property")?.given as PropertyFunction | undefined ?? null;
+    return findProperty(this.listeners(type))?.given as PropertyFunction | undefined ?? null;
   }
 
   #setProperty(type: SocketEventName, listener: unknown): void {
-    const found = findListener(this.listeners(type), "property");
+    const found = findProperty(this.listeners(type));
     if (found !== undefined) this.removeListener(type, found.listener);
     if (typeof listener === "function") this.#addWrapped(type, listener, "property", false);
   }

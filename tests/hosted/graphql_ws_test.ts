@@ -13,7 +13,7 @@ import { FaultProxy } from "../support/fault_proxy.ts";
 import { HeldTimers } from "../support/held_timers.ts";
 import { closeServer, listen, loadHost } from "../support/hosted.ts";
 import { describePeer } from "../support/peers.ts";
-import { Steps } from "../support/steps.ts";
+import { ReaderSteps, type Steps } from "../support/steps.ts";
 import { until } from "../support/support.ts";
 import { TrackedSockets } from "../support/tracked_sockets.ts";
 
@@ -29,7 +29,7 @@ const SCHEMA = `
   type Subscription {
     count(to: Int!): Int!
     large(size: Int!): String!
-    endless: Int!
+    endless(reader: Int!): Int!
     breaks: Int!
   }
 `;
@@ -72,7 +72,7 @@ describePeer("graphql-ws", "npm:graphql-ws@6.4.2", ([folder]) => {
   /** A server with the library on it, its clients, and what it saw. */
   class Rig {
     total = 0;
-    readonly steps = new Steps();
+    readonly steps = new ReaderSteps();
     /** Generators that have begun, and those that have ended. */
     begun = 0;
     ended = 0;
@@ -99,7 +99,6 @@ describePeer("graphql-ws", "npm:graphql-ws@6.4.2", ([folder]) => {
     }
 
     #roots(): object {
-      const { steps } = this;
       const subscription = {
         count: ({ to }: { to: number }) =>
           this.#generate(async function* () {
@@ -109,14 +108,16 @@ describePeer("graphql-ws", "npm:graphql-ws@6.4.2", ([folder]) => {
           this.#generate(async function* () {
             for (let at = 0; at < 3; at++) yield { large: `${at}`.repeat(size) };
           }),
-        endless: () =>
-          this.#generate(async function* () {
+        endless: ({ reader }: { reader: number }) => {
+          const steps = this.steps.of(reader);
+          return this.#generate(async function* () {
             for (let endless = 0;; endless++) {
               const { count } = steps;
               yield { endless };
               await steps.after(count);
             }
-          }),
+          });
+        },
         breaks: () =>
           this.#generate(async function* () {
             yield { breaks: 1 };
@@ -161,7 +162,8 @@ describePeer("graphql-ws", "npm:graphql-ws@6.4.2", ([folder]) => {
 
     /** Starts a subscription without an end. */
     watch(client: any): Results {
-      return new Results(client, `subscription { endless }`, undefined, this.steps);
+      const reader = this.steps.add();
+      return new Results(client, `subscription { endless(reader: ${reader}) }`, undefined, this.steps.of(reader));
     }
 
     /** Waits for ends of connections: the library tells of one after the end of its generators. */
@@ -258,7 +260,11 @@ describePeer("graphql-ws", "npm:graphql-ws@6.4.2", ([folder]) => {
     const [one, two] = [1, 2].map(() => rig.watch(client)) as [Results, Results];
     await until(() => one.values.length > 2 && two.values.length > 2, "values of both");
     one.stop();
-    await until(() => rig.ended === 1, "the end of the first");
+    await until(() => {
+      // A generator sees at its next step that it is to end.
+      rig.steps.advance();
+      return rig.ended === 1;
+    }, "the end of the first");
     const seen = two.values.length;
     await until(() => two.values.length > seen + 2, "more of the second");
     assertEquals([one.isComplete, two.isComplete, rig.begun], [true, false, 2]);
@@ -326,7 +332,11 @@ describePeer("graphql-ws", "npm:graphql-ws@6.4.2", ([folder]) => {
       return [code, reason];
     };
     const init = { type: "connection_init" };
-    const subscribe = { id: "1", type: "subscribe", payload: { query: "subscription { endless }" } };
+    const subscribe = {
+      id: "1",
+      type: "subscribe",
+      payload: { query: `subscription { endless(reader: ${rig.steps.add()}) }` },
+    };
     assertEquals(await violate("not JSON"), [4400, "Invalid message received"]);
     assertEquals(await violate({ type: "unknown" }), [4400, "Invalid message received"]);
     assertEquals(await violate(subscribe), [4401, "Unauthorized"]);

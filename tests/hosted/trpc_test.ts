@@ -12,7 +12,7 @@ import { FaultProxy } from "../support/fault_proxy.ts";
 import { HeldTimers } from "../support/held_timers.ts";
 import { closeServer, listen, loadHost } from "../support/hosted.ts";
 import { describePeer } from "../support/peers.ts";
-import { Steps } from "../support/steps.ts";
+import { ReaderSteps, type Steps } from "../support/steps.ts";
 import { until } from "../support/support.ts";
 import { TrackedSockets } from "../support/tracked_sockets.ts";
 
@@ -67,7 +67,7 @@ describePeer("tRPC", "npm:@trpc/server@11.25.2", ([folder]) => {
   /** A server with the library on it, its clients, and what it saw. */
   class Rig {
     total = 0;
-    readonly steps = new Steps();
+    readonly steps = new ReaderSteps();
     /** Generators that have begun, and those that have ended. */
     begun = 0;
     ended = 0;
@@ -137,13 +137,14 @@ describePeer("tRPC", "npm:@trpc/server@11.25.2", ([folder]) => {
           throw new TRPCError({ code: "CONFLICT", message: "of the generator" });
         }),
         endless: procedure.input((input: unknown) => input).subscription(async function* ({ input, signal }: any) {
+          const steps = rig.steps.of(input.reader);
           rig.begun++;
-          rig.resumed.push(input?.lastEventId);
+          rig.resumed.push(input.lastEventId);
           try {
-            for (let id = Number(input?.lastEventId ?? 0) + 1; !signal.aborted; id++) {
-              const { count } = rig.steps;
+            for (let id = Number(input.lastEventId ?? 0) + 1; !signal.aborted; id++) {
+              const { count } = steps;
               yield tracked(`${id}`, { value: id });
-              await rig.steps.after(count);
+              await steps.after(count);
             }
           } finally {
             rig.ended++;
@@ -168,7 +169,8 @@ describePeer("tRPC", "npm:@trpc/server@11.25.2", ([folder]) => {
 
     /** Starts a subscription without an end. */
     watch(api: any): Results {
-      return new Results(api.endless, undefined, this.steps);
+      const reader = this.steps.add();
+      return new Results(api.endless, { reader }, this.steps.of(reader));
     }
 
     async startProxy(): Promise<FaultProxy> {
@@ -249,7 +251,11 @@ describePeer("tRPC", "npm:@trpc/server@11.25.2", ([folder]) => {
     const [one, two] = [1, 2].map(() => rig.watch(api)) as [Results, Results];
     await until(() => one.values.length > 2 && two.values.length > 2, "values of both");
     one.stop();
-    await until(() => rig.ended === 1, "the end of the first");
+    await until(() => {
+      // A generator sees at its next step that it is to end.
+      rig.steps.advance();
+      return rig.ended === 1;
+    }, "the end of the first");
     const seen = two.values.length;
     await until(() => two.values.length > seen + 2, "more of the second");
     assertEquals([rig.begun, rig.errors], [2, []]);

@@ -1,5 +1,8 @@
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
+import type { EventEmitter } from "node:events";
+import { createServer, type IncomingMessage } from "node:http";
+import type { AddressInfo } from "node:net";
 import { Duplex } from "node:stream";
 import { OptionError } from "../../base/errors.ts";
 import { WebSocketClient } from "../../client.ts";
@@ -245,6 +248,24 @@ describe("handleUpgrade with a socket in memory", () => {
       assertEquals(disconnects.map(({ code }) => code), [1006]);
       await turns(2);
     }
+  });
+
+  it("ends a connection whose peer has left before the upgrade was handed over", async () => {
+    const server = echo();
+    const http = createServer();
+    const left = defer<{ request: IncomingMessage; socket: DuplexSocket & EventEmitter }>();
+    http.on("upgrade", (request: IncomingMessage, socket: DuplexSocket & EventEmitter) => {
+      socket.on("end", () => left.resolve({ request, socket }));
+    });
+    await new Promise<void>((resolve) => http.listen(0, "127.0.0.1", resolve));
+    const peer = await RawSocket.connect((http.address() as AddressInfo).port);
+    await peer.write(upgradeHead());
+    await peer.end();
+    const { request, socket } = await left.promise;
+    await server.handleUpgrade(request, socket)!.closed;
+    assertEquals(server.stats().connections.open, 0);
+    peer.close();
+    await new Promise((resolve) => http.close(resolve));
   });
 
   it("ends a connection whose socket has gone already, or gives text", async () => {

@@ -21,3 +21,26 @@ export class Steps {
     if (this.#count <= count) await new Promise<void>((resolve) => this.#waiting.push(resolve));
   }
 }
+
+/**
+ * Steps of several readers: a source goes on with the values of its own reader alone. With steps in common, each value
+ * would be a step of all sources, and the values would double round by round until sockets are full.
+ */
+export class ReaderSteps {
+  readonly #readers: Steps[] = [];
+
+  /** Adds a reader, and returns its number. */
+  add(): number {
+    return this.#readers.push(new Steps()) - 1;
+  }
+
+  /** The steps of a reader. */
+  of(reader: number): Steps {
+    return this.#readers[reader]!;
+  }
+
+  /** Makes a step of each. */
+  advance(): void {
+    for (const steps of this.#readers) steps.advance();
+  }
+}

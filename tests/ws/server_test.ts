@@ -9,6 +9,7 @@ import { HandlerError, OptionError } from "../../base/errors.ts";
 import { WebSocketClient } from "../../client.ts";
 import * as ours from "../../ws.ts";
 import { WebSocket, WebSocketServer, type WebSocketServerOptions } from "../../ws.ts";
+import { CaughtConsole } from "../support/caught_console.ts";
 import { attackWith, upgradeHead } from "../support/hostile.ts";
 import { until } from "../support/support.ts";
 import { type Host, startRig } from "../support/ws_rig.ts";
@@ -150,6 +151,38 @@ describe("WebSocketServer of the entry for ws", () => {
       assertStringIncludes(errors[0].message, `"${name}" failed`);
       await rig.close();
     }
+  });
+
+  it("closes the connection whose class fails, and tells of it", async () => {
+    class OwnSocket extends WebSocket {
+      constructor(address: null) {
+        super(address);
+        throw new Error("of the class");
+      }
+    }
+    const errors: unknown[] = [];
+    const rig = await startRig(host, { WebSocket: OwnSocket }, () => {});
+    rig.wss.on("error", (error) => void errors.push(error));
+    const client = new WebSocketClient(`ws://127.0.0.1:${rig.port}/`);
+    await client.connect();
+    assertEquals((await client.connection!.closed).code, 1011);
+    assertEquals([errors.length, rig.wss.clients.size], [1, 0]);
+    assertStringIncludes(String(errors[0]), '"WebSocket" failed: of the class');
+    await client.disconnect();
+    await rig.close();
+  });
+
+  it("prints the rejection of a listener for errors", async () => {
+    const fail = (): never => {
+      throw new Error("of verifyClient");
+    };
+    const rig = await startRig(host, { verifyClient: fail }, () => {});
+    rig.wss.on("error", () => Promise.reject(new Error("again")));
+    using caught = new CaughtConsole();
+    await ask(rig.port);
+    await until(() => caught.lines.length > 0, "the error");
+    assertStringIncludes(caught.lines[0]!, '"on error" failed: again');
+    await rig.close();
   });
 
   it("waits for a promise of verifyClient, which ws takes for consent", async () => {

@@ -2,7 +2,7 @@
 
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import { EventEmitter } from "node:events";
+import { errorMonitor, EventEmitter } from "node:events";
 import type { Buffer } from "node:buffer";
 import { HandlerError, StateError } from "../../base/errors.ts";
 import { WebSocketClient } from "../../client.ts";
@@ -123,6 +123,33 @@ describe("WebSocket of the entry for ws", () => {
     const told = await failIn((socket) => void socket.on("error", fail).on("message", fail));
     assertEquals([told.code, told.other, told.printed.length], [1011, "still here", 1]);
     assertStringIncludes(String(told.printed[0]), '"on error" failed');
+  });
+
+  it("prints the rejection of a listener for errors, of each kind", async () => {
+    for (const add of ["on", "once", "prependListener"] as const) {
+      const calls: unknown[] = [];
+      const told = await failIn((socket) => {
+        socket.on(errorMonitor, () => void calls.push("monitor"));
+        socket[add]("error", () => Promise.reject(new Error("again"))).on("error", () => void calls.push("error"));
+        socket.on("message", () => {
+          throw new Error("of the listener");
+        });
+      });
+      assertEquals([told.code, told.other, told.printed.length], [1011, "still here", 1], add);
+      assertStringIncludes(String(told.printed[0]), '"on error" failed: again');
+      assertEquals(calls, ["monitor", "error"]);
+    }
+  });
+
+  it("removes no listener for a value that is none", () => {
+    const socket = new WebSocket(null);
+    const listener = (): void => {};
+    socket.addEventListener("message", listener);
+    socket.removeEventListener("message", undefined as never);
+    socket.removeEventListener("message", null as never);
+    assertEquals(socket.listenerCount("message"), 1);
+    socket.removeEventListener("message", listener);
+    assertEquals(socket.listenerCount("message"), 0);
   });
 
   it("closes the connection of a callback that throws", async () => {
