@@ -62,7 +62,7 @@ function isAsciiRange(bytes: Uint8Array, start: number, end: number): boolean {
 
 /**
  * The bytes of a text, without encoding it, in a call that is many times faster for a long text than a loop over its
- * units, which pages have (`byteLength` in `protocol/payload.ts`).
+ * units, which pages have (in `protocol/payload.ts`).
  *
  * @param text The text; a lone surrogate counts as U+FFFD.
  * @returns Bytes.

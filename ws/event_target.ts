@@ -14,13 +14,13 @@ export type SocketEventName = "open" | "message" | "close" | "error";
 /**
  * An event.
  *
- * @typeParam Target Class of the WebSocket.
+ * @typeParam Socket Class of the WebSocket.
  */
-export interface SocketEvent<Target = unknown> {
+export interface SocketEvent<Socket = unknown> {
   /** The name of the event. */
   readonly type: string;
   /** The WebSocket. */
-  readonly target: Target;
+  readonly target: Socket;
 }
 
 /**
@@ -28,9 +28,9 @@ export interface SocketEvent<Target = unknown> {
  *
  * Also from {@linkcode SocketEvent}: `type`, `target`.
  *
- * @typeParam Target Class of the WebSocket.
+ * @typeParam Socket Class of the WebSocket.
  */
-export interface SocketMessageEvent<Target = unknown> extends SocketEvent<Target> {
+export interface SocketMessageEvent<Socket = unknown> extends SocketEvent<Socket> {
   /** A string for a text; the bytes in the form of `binaryType` for a binary message. */
   readonly data: Data;
 }
@@ -40,9 +40,9 @@ export interface SocketMessageEvent<Target = unknown> extends SocketEvent<Target
  *
  * Also from {@linkcode SocketEvent}: `type`, `target`.
  *
- * @typeParam Target Class of the WebSocket.
+ * @typeParam Socket Class of the WebSocket.
  */
-export interface SocketCloseEvent<Target = unknown> extends SocketEvent<Target> {
+export interface SocketCloseEvent<Socket = unknown> extends SocketEvent<Socket> {
   /** The code of the peer's close frame; 1005 if it had none, 1006 if there was no close frame. */
   readonly code: number;
   /** The reason. */
@@ -56,9 +56,9 @@ export interface SocketCloseEvent<Target = unknown> extends SocketEvent<Target> 
  *
  * Also from {@linkcode SocketEvent}: `type`, `target`.
  *
- * @typeParam Target Class of the WebSocket.
+ * @typeParam Socket Class of the WebSocket.
  */
-export interface SocketErrorEvent<Target = unknown> extends SocketEvent<Target> {
+export interface SocketErrorEvent<Socket = unknown> extends SocketEvent<Socket> {
   /** The error. */
   readonly error: unknown;
   /** Its message. */
@@ -68,17 +68,17 @@ export interface SocketErrorEvent<Target = unknown> extends SocketEvent<Target> 
 /**
  * Events by name.
  *
- * @typeParam Target Class of the WebSocket.
+ * @typeParam Socket Class of the WebSocket.
  */
-export interface SocketEventTable<Target = unknown> {
+export interface SocketEventTable<Socket = unknown> {
   /** The connection is open. */
-  open: SocketEvent<Target>;
+  open: SocketEvent<Socket>;
   /** A message came. */
-  message: SocketMessageEvent<Target>;
+  message: SocketMessageEvent<Socket>;
   /** The connection has ended. */
-  close: SocketCloseEvent<Target>;
+  close: SocketCloseEvent<Socket>;
   /** The connection failed, or a listener. */
-  error: SocketErrorEvent<Target>;
+  error: SocketErrorEvent<Socket>;
 }
 
 /** A function, or an object with a method `handleEvent`. */
