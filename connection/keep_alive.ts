@@ -10,9 +10,10 @@
  * ping is its answer, and only the latency needs its own payload.
  *
  * A ping may come between the frames of a message (§5.4), but some peers fail then: with compression aiohttp 3.8,
- * tornado 6.2, wsproto 1.2 (`findings/ping_between_compressed_fragments.sh`) and cowboy 2.8, in any case SWI-Prolog 9.0
- * and Crystal 1.6 (`findings/ping_between_fragments.sh`). So a ping waits for the end of a message that the program
- * sends in fragments, for one more `pingInterval` at most.
+ * tornado 6.2, wsproto 1.2 (`findings/ping_between_compressed_fragments.sh`) and cowboy 2.8
+ * (`findings/cowboy_compressed_ping.sh`), in any case SWI-Prolog 9.0 and Crystal 1.6
+ * (`findings/ping_between_fragments.sh`). So a ping waits for the end of a message that the program sends in fragments,
+ * for one more `pingInterval` at most.
  *
  * @module
  */
