@@ -387,6 +387,7 @@ describePeer("graphql-ws", "npm:graphql-ws@6.4.2", ([folder]) => {
       await until(() => endless.values.length > seen, "values on it");
       await until(() => rig.ended === round + 1, "the end of the lost one");
     }
+    await rig.closed(2);
     assertEquals(rig.closes, [[1006, ""], [1006, ""]]);
     // Closed by the server with a code that is not fatal.
     rig.sockets.at(-1).close(4999, "go away");

@@ -242,6 +242,7 @@ describePeer("Hocuspocus", "npm:@hocuspocus/server@3.4.4", ([folder]) => {
     }
     const texts = near.document.getText("text").toString().split(";").sort();
     assertEquals(texts, ["", "far end", "far reset", "near end", "near reset"]);
+    await until(() => rig.closes.length === 2, "the ends on the server");
     assertEquals(rig.closes, [[1006, ""], [1006, ""]]);
     const lost = nextOf(far, "disconnect");
     rig.sockets.at(-1).close(4205, "again");

@@ -217,6 +217,7 @@ describePeer("ShareDB", "npm:sharedb@7.0.0", ([folder]) => {
     }
     assertEquals(docs[0].data.length, 82);
     assertEquals(new Set(docs[0].data).size, 82);
+    await until(() => rig.closes.length === 2, "the ends on the server");
     assertEquals(rig.closes.map(([code]) => code), [1006, 1006]);
   });
 

@@ -330,9 +330,11 @@ describePeer("tRPC", "npm:@trpc/server@11.25.2", ([folder]) => {
       await until(() => rig.ended === round + 1, "the end of the lost one");
     }
     assertEquals((await lost).name, "TRPCClientError");
+    await until(() => rig.closes.length === 2, "the ends on the server");
     assertEquals(rig.closes, [1006, 1006]);
     rig.sockets.at(-1).close(4999, "go away");
     await until(() => rig.begun === 4, "the connection after the close");
+    await until(() => rig.closes.length === 3, "the ends on the server");
     assertEquals(rig.closes, [1006, 1006, 4999]);
     const ids = endless.values.map(({ id }) => Number(id));
     assertEquals(ids, ids.map((_, at) => at + 1));

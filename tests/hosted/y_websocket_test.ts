@@ -201,6 +201,7 @@ describePeer("y-websocket", "npm:y-websocket@3.1.0", ([folder]) => {
       "near end",
       "near reset",
     ]);
+    await until(() => rig.closes.length === 2, "the ends on the server");
     assertEquals(rig.closes, [[1006, ""], [1006, ""]]);
     // Once more by the server, which sends it away for now, and then with a code that it takes for final.
     rig.sockets.at(-1).close(4503, "later");
@@ -212,6 +213,7 @@ describePeer("y-websocket", "npm:y-websocket@3.1.0", ([folder]) => {
     rig.sockets.at(-1).close(4401, "not allowed any more");
     await until(() => ends.length === 1, "the last end");
     assertEquals([ends, far.shouldConnect], [[{ code: 4401, reason: "not allowed any more" }], false]);
+    await until(() => rig.closes.length === 4, "the last end on the server");
     assertEquals(rig.closes.map(([code]) => code), [1006, 1006, 4503, 4401]);
   });
 
