@@ -20,11 +20,11 @@ import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { find, howToInstall, type Runtime } from "../tests/support/needs.ts";
 import { parseWanted, type Wanted } from "./peer_lane/arguments.ts";
-import { type Cell, changes, exitStatus, versionChange } from "./peer_lane/compare.ts";
+import { type Cell, changes, exitStatus, isLeftOut, versionChange } from "./peer_lane/compare.ts";
 import type { Order, Result } from "./peer_lane/driver.ts";
 import { install } from "./peer_lane/install.ts";
 import { arrange, type PeerResults, toMarkdown, toTerminal } from "./peer_lane/matrix.ts";
-import { OK } from "./peer_lane/outcome.ts";
+import { NOT_PLAYED, OK } from "./peer_lane/outcome.ts";
 import type { Peer } from "./peer_lane/peer.ts";
 import { killAll, runToEnd } from "./test_process.ts";
 
@@ -63,9 +63,9 @@ async function drive(peer: Peer, folder: string, runtime: Runtime, { roles, case
   const order: Order = {
     programs: played.map((role) => {
       const { command, waitsFor } = peer[role]!;
-      return { role, start: { command, folder, waitsFor: waitsFor?.line } };
+      const played = cases.filter((name) => !isLeftOut(peer, role, name));
+      return { role, start: { command, folder, waitsFor: waitsFor?.line }, cases: played };
     }),
-    cases,
     verbose,
     results,
   };
@@ -80,7 +80,9 @@ async function drive(peer: Peer, folder: string, runtime: Runtime, { roles, case
       role,
       case: name,
       runtime,
-      outcome: found.find((result) => result.role === role && result.case === name)?.outcome,
+      outcome: isLeftOut(peer, role, name)
+        ? NOT_PLAYED
+        : found.find((result) => result.role === role && result.case === name)?.outcome,
     }))
   );
 }

@@ -1,7 +1,7 @@
 /** Outcomes against those that a peer's file lists. */
 
 import type { Runtime } from "../../tests/support/needs.ts";
-import { OK } from "./outcome.ts";
+import { NOT_PLAYED, OK } from "./outcome.ts";
 import type { CaseName, Difference, Peer, PeerRole } from "./peer.ts";
 
 /** Outcome of one case. */
@@ -17,6 +17,11 @@ export interface Cell {
 /** Returns the difference that a peer's file lists for a case. */
 export function listed(peer: Peer, role: PeerRole, name: CaseName): Difference | undefined {
   return peer[role]?.differs?.[name];
+}
+
+/** Tells whether a case is left out. */
+export function isLeftOut(peer: Peer, role: PeerRole, name: CaseName): boolean {
+  return listed(peer, role, name)?.seen === NOT_PLAYED;
 }
 
 /** Tells an outcome that the peer's file does not list. */

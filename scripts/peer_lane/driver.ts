@@ -14,9 +14,8 @@ import { sideOf, type Start } from "./sides.ts";
 
 /** The task of one driver. */
 export interface Order {
-  /** Programs by role. */
-  programs: { role: PeerRole; start: Start }[];
-  cases: readonly CaseName[];
+  /** Programs by role, and the cases that are played with each. */
+  programs: { role: PeerRole; start: Start; cases: readonly CaseName[] }[];
   /** Print the outcome and the duration of each case, and what the peer's program wrote if it is not "ok". */
   verbose: boolean;
   /** File for the results. */
@@ -31,8 +30,8 @@ export interface Result {
 }
 
 /** Plays all cases of an order. */
-async function drive({ programs, cases, results, verbose }: Order): Promise<void> {
-  for (const { role, start } of programs) {
+async function drive({ programs, results, verbose }: Order): Promise<void> {
+  for (const { role, start, cases } of programs) {
     const written: string[] = [];
     const side = sideOf(role, start, (text) => void written.push(text));
     for (const name of cases) {

@@ -6,6 +6,9 @@ import { HandshakeError, ProtocolError, WebSocketError } from "../../base/errors
 /** Outcome of a case in which all is as it should be. */
 export const OK = "ok";
 
+/** What a peer's file says it has seen in a case that is left out, such as one that its program does not get over. */
+export const NOT_PLAYED = "not played";
+
 /** Ends a case with an outcome other than "ok". */
 export class Unexpected extends Error {
   /** The outcome. */

@@ -52,7 +52,7 @@ export const ROLES: readonly PeerRole[] = ["client", "server"];
 
 /** A difference that is the peer's own limit, choice or fault. */
 export interface Difference {
-  /** The outcome instead of "ok", word by word, as the matrix shows it. */
+  /** The outcome instead of "ok", word by word, as the matrix shows it; `"not played"`: the case is left out. */
   seen: string;
   /** Why, in a few words. */
   because: string;

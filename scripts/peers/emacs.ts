@@ -55,7 +55,7 @@ const NO_MASK: Difference = {
 const NO_CODE: Difference = { seen: "closed 1005", because: "the library refuses to send a code" };
 
 const DIFFERS: PeerProgram["differs"] = {
-  "20 MiB": { seen: "no answer (text)", because: "its time grows with the square of a message's size" },
+  "20 MiB": { seen: "not played", because: "its time grows with the square of a message's size" },
   "close 1000": NOT_ANSWERED,
   "close 1001": NOT_ANSWERED,
   "close 3000": NOT_ANSWERED,

@@ -64,7 +64,7 @@ export const PEER: Peer = {
         seen: "printed nothing",
         because: "after its own close it waits for the client to end TCP",
       }),
-      "TLS": { seen: "no answer", because: "it waits for the socket while TLS holds bytes of it" },
+      "TLS": { seen: "not played", because: "it waits for the socket while TLS holds bytes of it" },
     },
   },
   client: {

@@ -8,7 +8,14 @@ import process from "node:process";
 import { WebSocketClient } from "../../client.ts";
 import { WebSocketServer, type WebSocketServerOptions } from "../../server.ts";
 import { parseWanted } from "../../scripts/peer_lane/arguments.ts";
-import { type Cell, changes, containsVersion, exitStatus, versionChange } from "../../scripts/peer_lane/compare.ts";
+import {
+  type Cell,
+  changes,
+  containsVersion,
+  exitStatus,
+  isLeftOut,
+  versionChange,
+} from "../../scripts/peer_lane/compare.ts";
 import { Deadline } from "../../scripts/peer_lane/deadline.ts";
 import { arrange, toMarkdown, toTerminal } from "../../scripts/peer_lane/matrix.ts";
 import { bytesOf, linesOf, textOf } from "../../scripts/peer_lane/messages.ts";
@@ -278,6 +285,17 @@ const cell = (name: CaseName, outcome: string | undefined, more: Partial<Cell> =
   runtime: "Deno",
   outcome,
   ...more,
+});
+
+describe("a case that is left out", () => {
+  it("is that of a role whose file says so", () => {
+    const slow = { ...PEER.server!, differs: inCases(["20 MiB"], { seen: "not played", because: "it takes an hour" }) };
+    const peer = { ...PEER, server: slow };
+    assertEquals(isLeftOut(peer, "server", "20 MiB"), true);
+    assertEquals(isLeftOut(peer, "client", "20 MiB"), false);
+    assertEquals(isLeftOut(PEER, "server", "close empty"), false);
+    assertEquals(changes(peer, [cell("20 MiB", "not played")]), []);
+  });
 });
 
 describe("changes", () => {
