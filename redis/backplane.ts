@@ -16,8 +16,10 @@ import { BackplaneError, describe, OptionError } from "../base/errors.ts";
 import { byteLength, type Payload } from "../protocol/payload.ts";
 import { assertWellFormed } from "../base/ranges.ts";
 import { type Complete, FieldsReader, type SettingsTable } from "../base/settings.ts";
-import { assertRedisClient, type RedisClient, type RedisLink } from "./client.ts";
+import type { RedisClient } from "./client.ts";
 import { Heartbeats, type PathChange } from "./heartbeats.ts";
+import type { RedisLink } from "./link.ts";
+import { linkOpener } from "./open_link.ts";
 import type { PrimaryLink } from "./primary_link.ts";
 import { RedisSession } from "./session.ts";
 
@@ -156,20 +158,20 @@ export class RedisBackplane implements Backplane {
    * @throws {OptionError} If the client is of an unknown kind, or a setting is out of range.
    */
   constructor(client: RedisClient, options: RedisBackplaneOptions = {}) {
-    assertRedisClient(client);
+    const open = linkOpener(client);
     const { prefix, maxPendingSize, name = this.#id, clock } = backplaneOptions.read(options);
     this.#clock = clock;
     this.#heartbeats = new Heartbeats(this.#id, name);
     this.#prefix = prefix;
     this.#maxPending = maxPendingSize;
-    this.#publisher = new RedisSession(client, clock, {
+    this.#publisher = new RedisSession(open, clock, {
       up: () => {
         this.#wentUp("publisher");
         return Promise.resolve();
       },
       down: (error) => this.#wentDown("publisher", error),
     });
-    this.#subscriber = new RedisSession(client, clock, {
+    this.#subscriber = new RedisSession(open, clock, {
       up: (link, progress) => this.#subscribeAll(link, progress),
       down: (error) => this.#subscriberWentDown(error),
       message: (channel, text) => this.#onMessage(channel, text),

@@ -8,8 +8,9 @@
 import { systemClock } from "../base/clock.ts";
 import { describe, JournalError } from "../base/errors.ts";
 import { Availability } from "./availability.ts";
-import type { RedisClient, RedisLink } from "./client.ts";
 import { REPLACED } from "./journal_errors.ts";
+import type { RedisLink } from "./link.ts";
+import type { LinkOpener } from "./open_link.ts";
 import { RedisSession } from "./session.ts";
 
 /** Time for {@linkcode JournalConnections.opened}, in ms. */
@@ -49,22 +50,22 @@ export class JournalConnections {
   /**
    * Begins to connect.
    *
-   * @param client The program's client.
+   * @param open Opens a connection.
    * @param waitsForReplicas `true` if appends wait for replicas.
    * @param owner The journal.
    */
-  constructor(client: RedisClient, waitsForReplicas: boolean, owner: JournalConnectionsOwner) {
+  constructor(open: LinkOpener, waitsForReplicas: boolean, owner: JournalConnectionsOwner) {
     this.#owner = owner;
     this.#availability = new Availability((error) => owner.report(error));
-    this.#main = this.#connect(client, (link) => this.#prepare(link));
-    this.#appender = waitsForReplicas ? this.#connect(client, (link) => owner.prepareAppender(link)) : this.#main;
+    this.#main = this.#connect(open, (link) => this.#prepare(link));
+    this.#appender = waitsForReplicas ? this.#connect(open, (link) => owner.prepareAppender(link)) : this.#main;
     // deno-lint-ignore require-await -- it has to return a promise
-    this.#tail = this.#connect(client, async (link) => owner.startTail(link));
+    this.#tail = this.#connect(open, async (link) => owner.startTail(link));
     this.#all = new Set([this.#main, this.#appender, this.#tail]);
   }
 
-  #connect(client: RedisClient, up: (link: RedisLink) => Promise<void>): RedisSession {
-    const session: RedisSession = new RedisSession(client, systemClock, {
+  #connect(open: LinkOpener, up: (link: RedisLink) => Promise<void>): RedisSession {
+    const session: RedisSession = new RedisSession(open, systemClock, {
       up: async (link) => {
         await up(link);
         void session.ready.then(() => this.#cameUp(session));

@@ -7,7 +7,7 @@
 
 import { randomUUID } from "node:crypto";
 import { GivenNumbers } from "../journal/sequence_ranges.ts";
-import type { RedisLink } from "./client.ts";
+import type { RedisLink } from "./link.ts";
 import { OPEN } from "./log_scripts.ts";
 import type { ScriptRunner } from "./script_runner.ts";
 

@@ -23,18 +23,20 @@ import type {
 import { notifyAppended, notifyTrimmed } from "../journal/notify.ts";
 import { RETENTION_HINTS, RETENTION_SETTINGS, type RetentionSettings } from "../journal/retention.ts";
 import type { SequenceRange } from "../journal/sequence_ranges.ts";
-import { assertRedisClient, type RedisClient, type RedisLink } from "./client.ts";
+import type { RedisClient } from "./client.ts";
 import { JournalConnections } from "./connections.ts";
 import { CURSOR_SCRIPTS } from "./cursor_scripts.ts";
 import { RedisCursors } from "./cursors.ts";
-import { OrderedDelivery, type ReadResult } from "./delivery.ts";
+import { OrderedDelivery, type ReadResult } from "../journal/ordered_delivery.ts";
 import { decodeEntry, encodeBody } from "./entry.ts";
 import { JournalEpoch, type OpenAnswer } from "./epoch.ts";
 import { evictionError, readError, REPLACED, writeError } from "./journal_errors.ts";
+import type { RedisLink } from "./link.ts";
 import { APPEND, LOG_SCRIPTS, OPEN, READ } from "./log_scripts.ts";
 import { JournalLosses } from "./losses.ts";
 import { NAME_SCRIPTS } from "./name_scripts.ts";
 import { NodeLease } from "./node_lease.ts";
+import { type LinkOpener, linkOpener } from "./open_link.ts";
 import { ReplicaConfirmation } from "./replicas.ts";
 import { RedisRetention } from "./retention.ts";
 import { ScriptRunner } from "./script_runner.ts";
@@ -184,12 +186,12 @@ export class RedisJournal implements Journal {
 
   /** @ignore */
   private constructor(client: RedisClient, options: RedisJournalOptions) {
-    assertRedisClient(client);
+    const open = linkOpener(client);
     const { prefix, replicas, replicaTimeout, eviction, ...retention } = journalOptions.read(options);
     this.#eviction = eviction;
     this.#retention = retention;
     this.#prefix = prefix;
-    this.#connections = this.#makeConnections(client, replicas > 0);
+    this.#connections = this.#makeConnections(open, replicas > 0);
     this.#runner = new ScriptRunner(prefix, this.#connections);
     this.#age = new AgeClock(this.#retention.clock);
     this.#epoch = new JournalEpoch(this.#runner);
@@ -202,10 +204,10 @@ export class RedisJournal implements Journal {
     this.#trimmer = this.#makeTrimmer();
   }
 
-  #makeConnections(client: RedisClient, waitsForReplicas: boolean): JournalConnections {
+  #makeConnections(open: LinkOpener, waitsForReplicas: boolean): JournalConnections {
     // deno-lint-ignore no-this-alias -- a getter has a `this` of its own
     const journal = this;
-    return new JournalConnections(client, waitsForReplicas, {
+    return new JournalConnections(open, waitsForReplicas, {
       prepare: (link) => this.#prepare(link),
       prepareAppender: (link) => this.#prepareAppender(link),
       startTail: (link) => this.#tail.start(link),

@@ -6,7 +6,7 @@
  */
 
 import { systemClock } from "../base/clock.ts";
-import type { RedisLink } from "./client.ts";
+import type { RedisLink } from "./link.ts";
 import { SIGN } from "./log_scripts.ts";
 import type { ScriptRunner } from "./script_runner.ts";
 

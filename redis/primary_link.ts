@@ -6,7 +6,7 @@
  */
 
 import { describe } from "../base/errors.ts";
-import type { RedisLink } from "./client.ts";
+import type { RedisLink } from "./link.ts";
 
 /**
  * Commands that ask for the role, the best one first; the last one shows only that Redis answers. Any may be forbidden.

@@ -5,7 +5,7 @@
  */
 
 import { JournalError } from "../base/errors.ts";
-import type { RedisLink } from "./client.ts";
+import type { RedisLink } from "./link.ts";
 
 /** Waits for replicas. One wait runs at a time; all writes made before the next wait begins share that wait. */
 export class ReplicaConfirmation {

@@ -7,7 +7,7 @@
 import { systemClock } from "../base/clock.ts";
 import type { AgeClock } from "../journal/age_clock.ts";
 import { DIGEST_AGE, type RetentionSettings } from "../journal/retention.ts";
-import type { RedisLink } from "./client.ts";
+import type { RedisLink } from "./link.ts";
 import { TRIM } from "./log_scripts.ts";
 import type { ScriptRunner } from "./script_runner.ts";
 

@@ -33,7 +33,7 @@
  */
 
 import { createHash } from "node:crypto";
-import type { RedisLink } from "./client.ts";
+import type { RedisLink } from "./link.ts";
 
 /** A Lua script, sent by its digest. */
 export class RedisScript {

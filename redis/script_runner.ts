@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { RedisLink } from "./client.ts";
+import type { RedisLink } from "./link.ts";
 import type { RedisScript } from "./script.ts";
 
 /** Source of the connection. */

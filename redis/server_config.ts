@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { RedisLink } from "./client.ts";
+import type { RedisLink } from "./link.ts";
 
 /**
  * Durability of an acknowledged write: the `appendfsync` of Redis; `"no"` without an append-only file; `"unknown"` if

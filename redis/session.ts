@@ -7,7 +7,8 @@
 import type { Clock } from "../base/clock.ts";
 import { Backoff, type BackoffSettings } from "../base/backoff.ts";
 import { describe } from "../base/errors.ts";
-import { openRedisLink, type RedisClient, type RedisLink } from "./client.ts";
+import type { RedisLink } from "./link.ts";
+import type { LinkOpener } from "./open_link.ts";
 import { PrimaryLink } from "./primary_link.ts";
 
 /** Back-off in ms: the connection is back within 2 s after a restart of Redis. */
@@ -50,7 +51,7 @@ function asError(error: unknown): Error {
 
 /** Keeps one connection to a primary open. */
 export class RedisSession {
-  #client: RedisClient;
+  #open: LinkOpener;
   #clock: Clock;
   #owner: RedisSessionOwner;
   #backoff = new Backoff(RECONNECT);
@@ -68,12 +69,12 @@ export class RedisSession {
   /**
    * Begins to connect.
    *
-   * @param client The program's client.
+   * @param open Opens a connection.
    * @param clock Time.
    * @param owner The owner.
    */
-  constructor(client: RedisClient, clock: Clock, owner: RedisSessionOwner) {
-    this.#client = client;
+  constructor(open: LinkOpener, clock: Clock, owner: RedisSessionOwner) {
+    this.#open = open;
     this.#clock = clock;
     this.#owner = owner;
     this.#connecting = Promise.resolve().then(() => this.#connect());
@@ -113,7 +114,7 @@ export class RedisSession {
     };
     wait();
     try {
-      opened = await openRedisLink(this.#client, {
+      opened = await this.#open({
         message: (channel, text) => {
           if (!gone) this.#owner.message?.(channel, text);
         },

@@ -7,7 +7,7 @@
 import { systemClock } from "../base/clock.ts";
 import { describe } from "../base/errors.ts";
 import type { JournalEntry } from "../journal/journal.ts";
-import type { RedisLink } from "./client.ts";
+import type { RedisLink } from "./link.ts";
 import { decodeStream } from "./entry.ts";
 
 /** Maximum of entries in one answer: each may be large. */

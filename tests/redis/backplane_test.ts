@@ -4,6 +4,7 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import type { BackplaneError } from "../../base/errors.ts";
 import { RedisBackplane, type RedisBackplaneOptions } from "../../redis/backplane.ts";
+import { linkOpener } from "../../redis/open_link.ts";
 import { RedisSession } from "../../redis/session.ts";
 import { describeRedis } from "../support/describe_redis.ts";
 import { type ClientMaker, CLIENTS, type ProgramClient, RedisServer } from "../support/redis.ts";
@@ -253,7 +254,7 @@ describeRedis("RedisBackplane when Redis fails", () => {
     await redis.stop();
     let failures = 0;
     const clock = new FakeClock();
-    const session = new RedisSession(program.client, clock, {
+    const session = new RedisSession(linkOpener(program.client), clock, {
       up: () => Promise.resolve(),
       down: () => failures++,
     });

@@ -7,7 +7,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { it } from "@std/testing/bdd";
 import { RedisJournal, type RedisJournalOptions } from "../../redis/journal.ts";
-import type { RedisLink } from "../../redis/client.ts";
+import type { RedisLink } from "../../redis/link.ts";
 import { APPEND, OPEN } from "../../redis/log_scripts.ts";
 import { describeRedis } from "../support/describe_redis.ts";
 import { CLIENTS, type ProgramClient, RedisServer } from "../support/redis.ts";

@@ -18,6 +18,7 @@ import {
 import { RedisBackplane, type RedisBackplaneOptions } from "../../redis/backplane.ts";
 import type { IoRedisClient, RedisClient } from "../../redis/client.ts";
 import { RedisJournal } from "../../redis/journal.ts";
+import { linkOpener } from "../../redis/open_link.ts";
 import { RedisSession } from "../../redis/session.ts";
 import { WhatsAppServer } from "../../whatsapp.ts";
 import { describeRedis } from "../support/describe_redis.ts";
@@ -92,7 +93,7 @@ function watch(
   clock: Clock = systemClock,
 ): { session: RedisSession; ups: number; reasons: string[] } {
   const watched = { session: undefined as unknown as RedisSession, ups: 0, reasons: [] as string[] };
-  watched.session = new RedisSession(client, clock, {
+  watched.session = new RedisSession(linkOpener(client), clock, {
     up: () => Promise.resolve(void watched.ups++),
     down: (error) => void watched.reasons.push(describeError(error)),
   });

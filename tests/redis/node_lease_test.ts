@@ -2,7 +2,7 @@
 
 import { assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import type { RedisLink } from "../../redis/client.ts";
+import type { RedisLink } from "../../redis/link.ts";
 import { NodeLease } from "../../redis/node_lease.ts";
 import { ScriptRunner } from "../../redis/script_runner.ts";
 

@@ -3,7 +3,7 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { JournalError } from "../../base/errors.ts";
-import type { RedisLink } from "../../redis/client.ts";
+import type { RedisLink } from "../../redis/link.ts";
 import { ReplicaConfirmation } from "../../redis/replicas.ts";
 
 function makeLink(): { commands: string[]; answers: ((copies: number) => void)[]; link: RedisLink } {

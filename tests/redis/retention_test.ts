@@ -4,7 +4,7 @@ import { assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { AgeClock } from "../../journal/age_clock.ts";
 import { checkRetention } from "../../journal/retention.ts";
-import type { RedisLink } from "../../redis/client.ts";
+import type { RedisLink } from "../../redis/link.ts";
 import { RedisRetention } from "../../redis/retention.ts";
 import { ScriptRunner } from "../../redis/script_runner.ts";
 import { FakeClock, turns } from "../support/support.ts";

@@ -7,7 +7,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { it } from "@std/testing/bdd";
 import { readFileSync } from "node:fs";
-import type { RedisLink } from "../../redis/client.ts";
+import type { RedisLink } from "../../redis/link.ts";
 import { describeRedis } from "../support/describe_redis.ts";
 import { entry } from "../support/journal_entry.ts";
 import { CLIENTS, type ProgramClient, RedisServer } from "../support/redis.ts";

@@ -4,8 +4,8 @@
  * @module
  */
 
-import type { JournalEntry } from "../journal/journal.ts";
-import type { GivenNumbers } from "../journal/sequence_ranges.ts";
+import type { JournalEntry } from "./journal.ts";
+import type { GivenNumbers } from "./sequence_ranges.ts";
 
 /** Maximum of entries in one read. */
 const READ_COUNT = 256;

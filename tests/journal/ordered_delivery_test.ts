@@ -4,7 +4,7 @@ import { assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import type { JournalEntry } from "../../journal/journal.ts";
 import { GivenNumbers } from "../../journal/sequence_ranges.ts";
-import { OrderedDelivery, type ReadResult } from "../../redis/delivery.ts";
+import { OrderedDelivery, type ReadResult } from "../../journal/ordered_delivery.ts";
 
 const make = (seq: number): JournalEntry => ({ seq, bytes: new Uint8Array(), signature: "", receivedAt: new Date(0) });
 

@@ -1,0 +1,80 @@
+/**
+ * Connections with `npm:ioredis`. Its own reconnecting and queueing is turned off: it queues without bound, comes late,
+ * or gives up.
+ *
+ * @module
+ */
+
+import { describe } from "../base/errors.ts";
+import type { IoRedisClient } from "./client.ts";
+import { Ending, type RedisLink, type RedisLinkHandler } from "./link.ts";
+
+interface OwnIoRedis {
+  readonly status: string;
+  on(event: string, listener: (...args: never[]) => void): unknown;
+  connect(): Promise<unknown>;
+  call(command: string, args: string[]): Promise<unknown>;
+  subscribe(...channels: string[]): Promise<unknown>;
+  unsubscribe(...channels: string[]): Promise<unknown>;
+  disconnect(): void;
+}
+
+/** Decides whether an error of Redis requires another connection: `false` or 0 for no. */
+type ReconnectOnError = (error: Error) => boolean | number;
+
+/**
+ * Opens a connection with the options of a client of `npm:ioredis`.
+ *
+ * @param client The program's client.
+ * @param handler Takes the events, once the connection is open.
+ * @param signal Aborts the opening.
+ * @returns The open connection.
+ */
+export async function openIoRedis(
+  client: IoRedisClient,
+  handler: RedisLinkHandler,
+  signal: AbortSignal,
+): Promise<RedisLink> {
+  const ending = new Ending(handler);
+  let failure: unknown;
+  const { reconnectOnError } = ((client as { options?: unknown }).options ?? {}) as {
+    reconnectOnError?: ReconnectOnError | null | undefined;
+  };
+  const own = client.duplicate({
+    retryStrategy: () => null,
+    // The session reconnects. A refused command is not sent again (2): its sender gets the error, and decides.
+    reconnectOnError: typeof reconnectOnError !== "function" ? null : (error: Error) => {
+      if (!reconnectOnError(error)) return false;
+      failure = new Error(`reconnectOnError wants another connection: ${describe(error)}`, { cause: error });
+      return true;
+    },
+    enableOfflineQueue: false,
+    lazyConnect: true,
+    // A Redis that loads its file refuses commands, which the session notices.
+    enableReadyCheck: false,
+    autoResubscribe: false,
+    autoResendUnfulfilledCommands: false,
+  }) as OwnIoRedis;
+  own.on("error", (error) => failure = error);
+  own.on("end", () => ending.now(failure));
+  own.on("message", (channel: string, text: string) => handler.message(channel, text));
+  const destroy = (): void => {
+    if (own.status === "close" || own.status === "end") return ending.now(failure);
+    // Between two states ioredis emits no "end".
+    const emitsEnd = own.status === "ready" || own.status === "connect";
+    own.disconnect();
+    if (!emitsEnd) ending.now(failure);
+  };
+  try {
+    await ending.open(() => own.connect(), destroy, signal);
+  } catch (error) {
+    // "Connection is closed." says less than the error before it.
+    throw failure ?? error;
+  }
+  return {
+    send: ([command, ...args]) => own.call(command!, args),
+    subscribe: (channels) => own.subscribe(...channels),
+    unsubscribe: (channels) => own.unsubscribe(...channels),
+    destroy: () => ending.run(destroy),
+  };
+}

@@ -1,0 +1,51 @@
+/**
+ * Connections with `npm:redis`. Its own reconnecting and queueing is turned off: it queues without bound, comes late,
+ * or gives up.
+ *
+ * @module
+ */
+
+import type { NodeRedisClient } from "./client.ts";
+import { Ending, type RedisLink, type RedisLinkHandler } from "./link.ts";
+
+interface OwnNodeRedis {
+  on(event: string, listener: (error: unknown) => void): unknown;
+  connect(): Promise<unknown>;
+  sendCommand(args: string[]): Promise<unknown>;
+  subscribe(channels: string[], listener: (text: string, channel: string) => void): Promise<unknown>;
+  unsubscribe(channels: string[]): Promise<unknown>;
+  destroy(): void;
+}
+
+/**
+ * Opens a connection with the options of a client of `npm:redis`.
+ *
+ * @param client The program's client.
+ * @param handler Takes the events, once the connection is open.
+ * @param signal Aborts the opening.
+ * @returns The open connection.
+ */
+export async function openNodeRedis(
+  client: NodeRedisClient,
+  handler: RedisLinkHandler,
+  signal: AbortSignal,
+): Promise<RedisLink> {
+  const ending = new Ending(handler);
+  const { socket } = (client.options ?? {}) as { socket?: object | undefined };
+  const overrides = { socket: { ...socket, reconnectStrategy: false }, disableOfflineQueue: true };
+  const own = client.duplicate(overrides) as OwnNodeRedis;
+  own.on("error", (error) => ending.now(error));
+  own.on("end", () => ending.now(undefined));
+  const destroy = (): void => {
+    own.destroy();
+    ending.now(undefined);
+  };
+  await ending.open(() => own.connect(), destroy, signal);
+  const take = (text: string, channel: string): void => handler.message(channel, text);
+  return {
+    send: (args) => own.sendCommand(args),
+    subscribe: (channels) => own.subscribe(channels, take),
+    unsubscribe: (channels) => own.unsubscribe(channels),
+    destroy: () => ending.run(destroy),
+  };
+}
