@@ -61,7 +61,11 @@ export class NodeLease {
     this.#cancel();
     this.#cancel = systemClock.after(INTERVAL, () => {
       const current = this.#runner.link;
-      if (current !== undefined && !this.#stopped) this.renew(current).catch((error) => this.#owner.failed(error));
+      if (current === undefined || this.#stopped) return;
+      this.renew(current).catch((error) => {
+        // A connection that was given up may end long after another one has taken its place.
+        if (this.#runner.link === current) this.#owner.failed(error);
+      });
     });
     const [base, trimmed, news] = await this.#runner.run(SIGN, [this.#node, DURATION], link) as [
       string,
