@@ -44,4 +44,39 @@ describe("NodeLease", () => {
     await lease.remove();
     assertEquals(commands, ["DEL"]);
   });
+
+  // A connection to a Redis that stands still ends seconds after it was given up.
+  it("reports a renewal that failed, unless another connection has taken the place of its own", async () => {
+    const other = makeLease().link;
+    for (const isReplaced of [false, true]) {
+      const failures: unknown[] = [];
+      const asked = Promise.withResolvers<void>();
+      const answer = Promise.withResolvers<unknown>();
+      let link = {
+        send: () => {
+          asked.resolve();
+          return answer.promise;
+        },
+      } as unknown as RedisLink;
+      const source = {
+        get link() {
+          return link;
+        },
+        requireLink: () => link,
+      };
+      const lease = new NodeLease("node", new ScriptRunner("{tackline}:", source), {
+        renewed: () => Promise.resolve(),
+        failed: (error) => void failures.push(error),
+      });
+      await lease.renew(other);
+      await asked.promise;
+      if (isReplaced) link = other;
+      const error = new Error("the connection was closed");
+      answer.reject(error);
+      // Behind all that the rejection causes.
+      await new Promise((resolve) => setTimeout(resolve));
+      assertEquals(failures, isReplaced ? [] : [error]);
+      lease.stop();
+    }
+  });
 });
