@@ -5,6 +5,10 @@
 
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
 import { OptionError } from "../../base/errors.ts";
 import { RedisBackplane } from "../../redis/backplane.ts";
 import type { IoRedisClient, RedisClient } from "../../redis/client.ts";
@@ -12,8 +16,11 @@ import { RedisJournal } from "../../redis/journal.ts";
 import { linkOpener } from "../../redis/open_link.ts";
 import { findSentinels } from "../../redis/sentinels.ts";
 import type { RedisSource } from "../../redis/source.ts";
+import { findSnippets } from "../../scripts/snippets.ts";
 import { describeRedis } from "../support/describe_redis.ts";
 import { entry } from "../support/journal_entry.ts";
+import { runtime } from "../support/needs.ts";
+import { npm } from "../support/redis.ts";
 import { bodies } from "../support/redis_node.ts";
 import { PRIMARY, SENTINEL_SOURCES, SentinelRig, type SentinelRigOptions, UNCONNECTED } from "../support/sentinel.ts";
 import { repeatUntil, until } from "../support/support.ts";
@@ -113,6 +120,20 @@ async function survive(options: SentinelRigOptions, fault: (rig: SentinelRig) =>
   return all.flatMap(({ reasons }) => reasons);
 }
 
+/** Imports the snippet of docs/scaling.md that has a word in it. */
+async function importSnippet(word: string): Promise<Record<string, (client: unknown, nodes: object[]) => RedisSource>> {
+  const text = readFileSync(new URL("../../docs/scaling.md", import.meta.url), "utf8");
+  const { code } = findSnippets("docs/scaling.md", text).find((snippet) => snippet.code.includes(word))!;
+  const folder = mkdtempSync(join(tmpdir(), "snippet-"));
+  const file = join(folder, "snippet.ts");
+  writeFileSync(file, code);
+  try {
+    return await import(pathToFileURL(file).href);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
 describeRedis("Redis under Sentinel, with all clients", () => {
   it("loses nothing when the primary is killed, and goes on with the new one", async () => {
     await survive({}, (rig) => rig.servers[0]!.kill());
@@ -135,8 +156,21 @@ describeRedis("Redis under Sentinel, with all clients", () => {
     rig.sentinels[0]!.freeze(false);
   });
 
-  it("says that the sentinels do not know the name, or that none answers", async () => {
+  it("is reached as docs/scaling.md shows it; errors say that a name is unknown, or that no sentinel answers", async () => {
     await using rig = await SentinelRig.start({ replicas: 0 });
+    const { withIoRedis, withRedis, withBun } = await importSnippet("createSentinel");
+    const { Redis } = await npm("npm:ioredis@6.0.0");
+    const { createClient, createSentinel } = await npm("npm:redis@6.3.1");
+    const { RedisClient: Client } = runtime === "Bun" ? await import("bun" as string) : {
+      RedisClient: class {
+        constructor(url: string) {
+          return createClient({ url });
+        }
+      },
+    };
+    const nodes = rig.address.ports.map((port) => ({ host: "127.0.0.1", port }));
+    const sources = [withIoRedis!(Redis, nodes), withRedis!(createSentinel, nodes), withBun!(Client, nodes)];
+    for (const source of sources) await (await RedisJournal.open(source)).close();
     const [make] = UNCONNECTED.values();
     const [port] = rig.address.ports;
     const sentinel = await make!(`redis://127.0.0.1:${port}`);
