@@ -52,6 +52,11 @@ export class Ending {
   #hasEnded = false;
   #destroyed = false;
 
+  /**
+   * Begins before the connection is open.
+   *
+   * @param handler Takes the end of an open connection.
+   */
   constructor(handler: RedisLinkHandler) {
     this.#handler = handler;
   }
