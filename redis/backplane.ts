@@ -16,6 +16,7 @@ import { BackplaneError, describe, OptionError } from "../base/errors.ts";
 import { byteLength, type Payload } from "../protocol/payload.ts";
 import { assertWellFormed } from "../base/ranges.ts";
 import { type Complete, FieldsReader, type SettingsTable } from "../base/settings.ts";
+import { Availability } from "./availability.ts";
 import { Heartbeats, type PathChange } from "./heartbeats.ts";
 import type { RedisLink } from "./link.ts";
 import { linkOpener } from "./open_link.ts";
@@ -140,9 +141,7 @@ export class RedisBackplane implements Backplane {
   // Sending and receiving
   #clock: Clock;
   #up = { publisher: false, subscriber: false };
-  /** Time when Redis was reported away, by the clock. */
-  #awaySince: number | undefined;
-  #awayReason = "";
+  #availability: Availability;
   #heartbeats: Heartbeats;
   #cancelBeat: () => void = () => {};
   /** Request for the role that is being answered, the next request, and their connection. */
@@ -161,6 +160,9 @@ export class RedisBackplane implements Backplane {
     const open = linkOpener(source);
     const { prefix, maxPendingSize, name = this.#id, clock } = backplaneOptions.read(options);
     this.#clock = clock;
+    this.#availability = new Availability(clock, (message, cause) => {
+      this.#report("ERR_BACKPLANE_AWAY", message, cause);
+    });
     this.#heartbeats = new Heartbeats(this.#id, name);
     this.#prefix = prefix;
     this.#maxPending = maxPendingSize;
@@ -169,11 +171,11 @@ export class RedisBackplane implements Backplane {
         this.#wentUp("publisher");
         return Promise.resolve();
       },
-      down: (error) => this.#wentDown("publisher", error),
+      down: (error, wasOpen) => this.#wentDown("publisher", error, wasOpen),
     });
     this.#subscriber = new RedisSession(open, clock, {
       up: (link, progress) => this.#subscribeAll(link, progress),
-      down: (error) => this.#subscriberWentDown(error),
+      down: (error, wasOpen) => this.#subscriberWentDown(error, wasOpen),
       message: (channel, text) => this.#onMessage(channel, text),
     });
     this.subscribe(NODES, () => {});
@@ -183,24 +185,17 @@ export class RedisBackplane implements Backplane {
   #wentUp(side: "publisher" | "subscriber"): void {
     this.#up[side] = true;
     if (side === "subscriber") this.#heartbeats.listens();
-    if (this.#awaySince === undefined || !this.#up.publisher || !this.#up.subscriber) return;
-    const seconds = ((this.#clock.now() - this.#awaySince) / 1000).toFixed(1);
-    this.#awaySince = undefined;
-    const message = `Redis is there again after ${seconds} s: messages go and come; it was away: ${this.#awayReason}`;
-    this.#report("ERR_BACKPLANE_AWAY", message);
+    if (this.#up.publisher && this.#up.subscriber) this.#availability.up();
   }
 
-  #wentDown(side: "publisher" | "subscriber", cause: Error): void {
+  #wentDown(side: "publisher" | "subscriber", cause: Error, wasOpen: boolean): void {
     this.#up[side] = false;
     // The second connection may lead to the same server, which is no primary any more.
     if (side === "publisher") {
       this.#heartbeats.interrupted();
       this.#subscriber.check();
     }
-    this.#awayReason = describe(cause);
-    if (this.#awaySince !== undefined) return;
-    this.#awaySince = this.#clock.now();
-    this.#report("ERR_BACKPLANE_AWAY", `Redis is away: ${this.#awayReason}`, cause);
+    this.#availability.down(cause, wasOpen);
   }
 
   // ---- Other nodes ---------------------------------------------------------------------------------------------
@@ -378,14 +373,14 @@ export class RedisBackplane implements Backplane {
     if (live === this.#live) this.#wentUp("subscriber");
   }
 
-  #subscriberWentDown(error: Error): void {
+  #subscriberWentDown(error: Error, wasOpen: boolean): void {
     // Subscriptions made from now on wait for the next connection.
     for (const name of this.#live?.confirmed ?? []) {
       const channel = this.#channels.get(name);
       if (channel !== undefined) channel.ready = Promise.withResolvers<void>();
     }
     this.#live = undefined;
-    this.#wentDown("subscriber", error);
+    this.#wentDown("subscriber", error, wasOpen);
   }
 
   #onMessage(name: string, text: string): void {
@@ -443,6 +438,7 @@ export class RedisBackplane implements Backplane {
     this.#cancelBeat();
     await this.#lastPublish;
     await Promise.all([this.#publisher.close(), this.#subscriber.close()]);
+    this.#availability.reset();
     for (const { ready } of this.#channels.values()) ready.resolve();
     this.#channels.clear();
   }

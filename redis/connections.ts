@@ -45,6 +45,7 @@ export class JournalConnections {
   /** Resolves if Redis answers, but cannot be used. */
   #refused = Promise.withResolvers<"refused">();
   #closing = false;
+  #replacedReported = false;
 
   /**
    * Begins to connect.
@@ -55,7 +56,9 @@ export class JournalConnections {
    */
   constructor(open: LinkOpener, waitsForReplicas: boolean, owner: JournalConnectionsOwner) {
     this.#owner = owner;
-    this.#availability = new Availability((error) => owner.report(error));
+    this.#availability = new Availability(systemClock, (message, cause) => {
+      owner.report(new JournalError("ERR_JOURNAL_AWAY", message, cause && { cause }));
+    });
     this.#main = this.#connect(open, (link) => this.#prepare(link));
     this.#appender = waitsForReplicas ? this.#connect(open, (link) => owner.prepareAppender(link)) : this.#main;
     // deno-lint-ignore require-await -- it has to return a promise
@@ -69,7 +72,7 @@ export class JournalConnections {
         await up(link);
         void session.ready.then(() => this.#cameUp(session));
       },
-      down: (error) => this.#wentDown(session, error),
+      down: (error, wasOpen) => this.#wentDown(session, error, wasOpen),
     });
     return session;
   }
@@ -174,14 +177,21 @@ export class JournalConnections {
     this.#tail.restart(error);
   }
 
-  #wentDown(session: RedisSession, cause: Error): void {
+  #wentDown(session: RedisSession, cause: Error, wasOpen: boolean): void {
     this.#lastFailure = `: ${describe(cause)}`;
     if (session === this.#main) this.#owner.mainLost();
     if (this.#closing) return;
     // The other connections may lead to the same server, which may be no primary any more.
     for (const other of this.#all) if (other !== session) other.check();
-    if (this.#owner.isReplaced || cause.message === REPLACED) this.#availability.replaced(cause);
-    else this.#availability.down(cause);
+    if (this.#owner.isReplaced || cause.message === REPLACED) this.#reportReplaced(cause);
+    else this.#availability.down(cause, wasOpen);
+  }
+
+  /** Reports once that Redis has another journal by now. */
+  #reportReplaced(cause: Error): void {
+    if (this.#replacedReported) return;
+    this.#replacedReported = true;
+    this.#owner.report(new JournalError("ERR_JOURNAL_REPLACED", `The journal in Redis is gone: ${REPLACED}`, { cause }));
   }
 
   /** Redis is back when all connections are open. */
@@ -194,6 +204,7 @@ export class JournalConnections {
   /** Reports nothing any more; the connections stay open until {@linkcode JournalConnections.close}. */
   beginClose(): void {
     this.#closing = true;
+    this.#availability.reset();
   }
 
   /**

@@ -84,7 +84,7 @@ class Pair {
 /** Time in which no probe comes. */
 const noProbeClock: Clock = {
   now: () => systemClock.now(),
-  after: (delay, callback) => delay < 5000 ? systemClock.after(delay, callback) : () => {},
+  after: (delay, callback) => delay < 2000 ? systemClock.after(delay, callback) : () => {},
 };
 
 /** A session, and what it told. */
