@@ -8,6 +8,7 @@
 import { systemClock } from "../base/clock.ts";
 import { describe, JournalError } from "../base/errors.ts";
 import { Availability } from "./availability.ts";
+import { isMoving } from "./cluster_errors.ts";
 import { REPLACED } from "./journal_errors.ts";
 import type { LinkOpener, RedisLink } from "./link.ts";
 import { RedisSession } from "./session.ts";
@@ -81,8 +82,8 @@ export class JournalConnections {
     try {
       await this.#owner.prepare(link);
     } catch (error) {
-      // A Redis that answers a PING, but refuses the scripts, refuses them the next time too.
-      if (await link.send(["PING"]).then(() => true, () => false)) {
+      // A Redis that answers a PING, but refuses the scripts, refuses them the next time too, unless the keys move.
+      if (!isMoving(error) && await link.send(["PING"]).then(() => true, () => false)) {
         this.#lastFailure = `: ${describe(error)}`;
         this.#refused.resolve("refused");
       }

@@ -23,6 +23,7 @@ import type {
 import { notifyAppended, notifyTrimmed } from "../journal/notify.ts";
 import { RETENTION_HINTS, RETENTION_SETTINGS, type RetentionSettings } from "../journal/retention.ts";
 import type { SequenceRange } from "../journal/sequence_ranges.ts";
+import { explainSlots } from "./cluster_errors.ts";
 import { JournalConnections } from "./connections.ts";
 import { CURSOR_SCRIPTS } from "./cursor_scripts.ts";
 import { RedisCursors } from "./cursors.ts";
@@ -186,8 +187,8 @@ export class RedisJournal implements Journal {
 
   /** @ignore */
   private constructor(source: RedisSource, options: RedisJournalOptions) {
-    const open = linkOpener(source);
     const { prefix, replicas, replicaTimeout, eviction, ...retention } = journalOptions.read(options);
+    const open = linkOpener(source, `${prefix}stream`);
     this.#eviction = eviction;
     this.#retention = retention;
     this.#prefix = prefix;
@@ -303,7 +304,9 @@ export class RedisJournal implements Journal {
     const eviction = await this.#checkEviction(link);
     if (eviction !== undefined && this.#eviction === "refuse" && this.#epoch.id === "") throw eviction;
     const before = this.#epoch.base;
-    const opened = await this.#epoch.open(link, true);
+    const opened = await this.#epoch.open(link, true).catch((error) => {
+      throw explainSlots(error, this.#prefix);
+    });
     this.#replaced = opened === undefined;
     if (opened === undefined) throw new Error(REPLACED);
     this.#adopt(opened);

@@ -6,6 +6,7 @@
  */
 
 import { systemClock } from "../base/clock.ts";
+import { isMoving } from "./cluster_errors.ts";
 import type { RedisLink } from "./link.ts";
 import { SIGN } from "./log_scripts.ts";
 import type { ScriptRunner } from "./script_runner.ts";
@@ -61,7 +62,7 @@ export class NodeLease {
     this.#cancel();
     this.#cancel = systemClock.after(INTERVAL, () => {
       const current = this.#runner.link;
-      if (current !== undefined && !this.#stopped) this.renew(current).catch((error) => this.#owner.failed(error));
+      if (current !== undefined && !this.#stopped) this.renew(current).catch((error) => this.#failed(error));
     });
     const [base, trimmed, news] = await this.#runner.run(SIGN, [this.#node, DURATION], link) as [
       string,
@@ -69,6 +70,11 @@ export class NodeLease {
       string,
     ];
     await this.#owner.renewed(base, Number(trimmed), news, link);
+  }
+
+  #failed(error: unknown): void {
+    // Until the keys have moved, another connection leads to the same server.
+    if (!isMoving(error)) this.#owner.failed(error);
   }
 
   /** Ends the renewals. */

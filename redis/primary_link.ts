@@ -6,6 +6,7 @@
  */
 
 import { describe } from "../base/errors.ts";
+import { explainElsewhere } from "./cluster_errors.ts";
 import type { RedisLink } from "./link.ts";
 
 /**
@@ -52,7 +53,10 @@ export class PrimaryLink implements RedisLink {
     return answer;
   }
 
+  /** Gives the connection up after the error of a server that cannot serve any more. */
   #judge = (error: unknown): void => {
+    const elsewhere = explainElsewhere(error);
+    if (elsewhere !== undefined) return this.#lost(new Error(elsewhere, { cause: error }));
     const text = describe(error);
     if (!REPLICA_ERRORS.some((code) => text.startsWith(code))) return;
     this.#lost(new Error(`Redis is a replica now, and a primary is needed: ${text}`, { cause: error }));

@@ -7,6 +7,7 @@
 import { systemClock } from "../base/clock.ts";
 import { describe } from "../base/errors.ts";
 import type { JournalEntry } from "../journal/journal.ts";
+import { isMoving } from "./cluster_errors.ts";
 import type { RedisLink } from "./link.ts";
 import { decodeStream } from "./entry.ts";
 
@@ -16,6 +17,16 @@ const COUNT = 16;
 const BLOCK = 1000;
 /** Time for an answer, in ms; then the connection counts as dead. */
 const PATIENCE = 10_000;
+
+/** Time between two questions for entries while a cluster moves the stream to another server, in ms. */
+const MOVING_INTERVAL = 200;
+
+/** Answers for a stream that is being moved: nothing new, after a while. */
+async function unlessMoving(error: unknown): Promise<null> {
+  if (!isMoving(error)) throw error;
+  await new Promise<void>((resolve) => systemClock.after(MOVING_INTERVAL, resolve));
+  return null;
+}
 
 /** Owner of a {@linkcode StreamTail}. */
 export interface StreamTailOwner {
@@ -80,7 +91,7 @@ export class StreamTail {
       this.#cancelPatience = systemClock.after(PATIENCE, () => this.#owner.restart(new Error("no answer"), false));
       const after = `${this.#owner.delivered}-0`;
       const command = ["XREAD", "BLOCK", `${BLOCK}`, "COUNT", `${COUNT}`, "STREAMS", this.#stream, after];
-      const answer = await link.send(command);
+      const answer = await link.send(command).catch(unlessMoving);
       if (!isCurrent()) return;
       this.#cancelPatience();
       if (answer === null) continue;
