@@ -18,8 +18,12 @@ export type SqlColumn = string | Uint8Array | null;
 
 /** Events of a {@linkcode PostgresLink}. */
 export interface PostgresLinkHandler {
-  /** Called with each notification of the channel of {@linkcode PostgresLink.listen}. */
-  notified(): void;
+  /**
+   * Called with each notification of the channel of {@linkcode PostgresLink.listen}.
+   *
+   * @param payload Its payload.
+   */
+  notified(payload: string): void;
   /**
    * Called once, when the connection is lost.
    *

@@ -34,11 +34,25 @@
  * @module
  */
 
+import { describe, JournalError, OptionError } from "../base/errors.ts";
+import { assertWellFormed } from "../base/ranges.ts";
+import { stateOf } from "./journal_errors.ts";
+import type { PostgresLink } from "./link.ts";
+import { LOG_FUNCTIONS } from "./log_statements.ts";
+import { quoteName } from "./runner.ts";
+
+/** Oldest server, as in `server_version_num`. */
+const LEAST_SERVER = 140_000;
+/** Maximum length of a name in PostgreSQL. */
+const MAX_NAME_BYTES = 63;
+/** SQLSTATE of a missing right. */
+const INSUFFICIENT_PRIVILEGE = "42501";
+
 /** Version of the schema. */
 export const SCHEMA_VERSION = 1;
 
 /** Tables; `{schema}` stands for the schema. */
-export const TABLES = `
+export const TABLES: string = `
 CREATE TABLE IF NOT EXISTS {schema}.meta (
   one boolean PRIMARY KEY DEFAULT true CHECK (one),
   version integer NOT NULL,
@@ -55,7 +69,7 @@ CREATE TABLE IF NOT EXISTS {schema}.meta (
 CREATE TABLE IF NOT EXISTS {schema}.notification (
   seq bigint PRIMARY KEY,
   body bytea NOT NULL,
-  signature text NOT NULL,
+  signature bytea NOT NULL,
   received bigint NOT NULL,
   age bigint NOT NULL
 );
@@ -101,7 +115,90 @@ CREATE TABLE IF NOT EXISTS {schema}.consumer (
 `;
 
 /**
- * Functions that change the log in one step; modules of receivers add theirs here. Each is created with
- * `CREATE OR REPLACE FUNCTION {schema}.…`, names all tables with `{schema}.`, and sets no search path.
+ * Functions that change the tables in one step each; `{schema}` stands for the schema. Each is created with
+ * `CREATE OR REPLACE FUNCTION {schema}.…`, and names all tables with `{schema}.`.
  */
-export const FUNCTIONS: readonly string[] = [];
+const FUNCTIONS: readonly string[] = [LOG_FUNCTIONS];
+
+/**
+ * Writes the statements that make the tables and functions, in one transaction.
+ *
+ * @param schema Name of the schema.
+ * @returns SQL for an administrator.
+ * @throws {OptionError} If the name cannot be used.
+ */
+export function schemaText(schema: string): string {
+  assertSchemaName(schema);
+  const name = quoteName(schema);
+  return `BEGIN;\nCREATE SCHEMA IF NOT EXISTS ${name};${creation(name)}COMMIT;\n`;
+}
+
+function creation(name: string): string {
+  const all = [TABLES, ...FUNCTIONS].join("").replaceAll("{schema}", name);
+  return `${all}INSERT INTO ${name}.meta (version) VALUES (${SCHEMA_VERSION}) ON CONFLICT DO NOTHING;\n`;
+}
+
+/**
+ * Checks the name of a schema.
+ *
+ * @param name The name.
+ * @throws {OptionError} If it is empty, longer than PostgreSQL allows, or has a control character or "$".
+ */
+export function assertSchemaName(name: string): void {
+  assertWellFormed("The schema", name);
+  const length = new TextEncoder().encode(name).length;
+  if (length === 0 || length > MAX_NAME_BYTES) {
+    throw new OptionError(`The schema has a name of ${length} bytes: give it 1 to ${MAX_NAME_BYTES}`);
+  }
+  // deno-lint-ignore no-control-regex -- they are what is refused
+  if (/[\0-\x1f$]/.test(name)) throw new OptionError('The name of the schema has a control character or "$"');
+}
+
+/** State of the server and of the schema, as a new connection finds it. */
+const STATE = `
+SELECT current_setting('server_version_num'), current_setting('transaction_read_only'),
+  (n.oid IS NOT NULL)::text, (c.oid IS NOT NULL)::text
+FROM (VALUES (1)) one LEFT JOIN pg_catalog.pg_namespace n ON n.nspname = $1::text
+  LEFT JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = 'meta'`;
+
+/**
+ * Checks the server, and makes the schema unless it is there.
+ *
+ * @param link The connection.
+ * @param schema Name of the schema.
+ * @throws {JournalError} With `ERR_JOURNAL_OPEN` if the server is too old, or the schema is newer or cannot be made.
+ */
+export async function ensureSchema(link: PostgresLink, schema: string): Promise<void> {
+  const [state] = await link.query(STATE, [schema]);
+  const [server, readOnly, hasSchema, hasTables] = state!;
+  if (Number(server) < LEAST_SERVER) {
+    throw refused(`PostgreSQL ${Math.floor(Number(server) / 10_000)} is too old: 14 or later is needed`);
+  }
+  if (readOnly === "on") throw new Error("PostgreSQL is a standby or read-only, and a primary is needed");
+  const name = quoteName(schema);
+  try {
+    if (hasTables !== "true") await create(link, name, hasSchema === "true");
+    const [row] = await link.query(`SELECT version::text FROM ${name}.meta`);
+    const version = Number(row?.[0] ?? SCHEMA_VERSION);
+    if (version > SCHEMA_VERSION) {
+      throw refused(`the schema ${name} has version ${version}, and this package knows ${SCHEMA_VERSION}: update it`);
+    }
+  } catch (cause) {
+    if (stateOf(cause) !== INSUFFICIENT_PRIVILEGE) throw cause;
+    const hint = `an administrator has to run the SQL of PostgresJournal.schema(${
+      JSON.stringify(schema)
+    }), and to grant`;
+    throw refused(`${describe(cause)}: ${hint} rights on the schema ${name}`, cause);
+  }
+}
+
+/** Makes the tables and functions. All is one transaction, since it is one text; nodes that start at once take turns. */
+async function create(link: PostgresLink, name: string, hasSchema: boolean): Promise<void> {
+  const lock =
+    "SELECT pg_advisory_xact_lock(hashtextextended('tackline', 0));\nSET LOCAL client_min_messages = warning;\n";
+  await link.query(`${lock}${hasSchema ? "" : `CREATE SCHEMA IF NOT EXISTS ${name};`}${creation(name)}`);
+}
+
+function refused(why: string, cause?: unknown): JournalError {
+  return new JournalError("ERR_JOURNAL_OPEN", `Cannot open the journal in PostgreSQL: ${why}`, { cause });
+}
