@@ -22,11 +22,11 @@ export function isAlive(node: string): string {
  * Settings of a transaction that needs not wait for the disk, since it may be lost in a crash: receivers then get some
  * notifications twice.
  */
-export const LAZILY =
+export const LAZILY: string =
   `PERFORM set_config('synchronous_commit', 'off', true), set_config('lock_timeout', '${LOCK_TIMEOUT}', true);`;
 
 /** Functions of cursors; `{schema}` stands for the schema. */
-export const CURSOR_FUNCTIONS = `
+export const CURSOR_FUNCTIONS: string = `
 -- Cursor of a receiver: the lowest of its nodes, or of the consumers that share it; NULL: the name is unknown.
 CREATE OR REPLACE FUNCTION {schema}.least_cursor(p_name text) RETURNS bigint LANGUAGE sql STABLE AS $tackline$
   SELECT coalesce(
@@ -89,15 +89,15 @@ $tackline$;
 `;
 
 /** Reads the cursor of a receiver. Parameter: name. One column; NULL: the name is unknown. */
-export const CURSOR = "SELECT {schema}.least_cursor($1::text)::text";
+export const CURSOR: string = "SELECT {schema}.least_cursor($1::text)::text";
 
 /** Reads the cursors from a number on, and below another one. Rows: name and cursor. */
-export const OVERTAKEN = `
+export const OVERTAKEN: string = `
 SELECT name, seq::text FROM (SELECT name, {schema}.least_cursor(name) AS seq FROM {schema}.name) all_names
 WHERE seq >= $1::text::bigint AND seq < $2::text::bigint`;
 
 /** Keeps cursors of a node. Parameters: node, and a list in JSON, as the function says. */
-export const SAVE = "SELECT {schema}.save_cursors($1::text, $2::text)::text";
+export const SAVE: string = "SELECT {schema}.save_cursors($1::text, $2::text)::text";
 
 /** Releases receivers from a node. Parameters: node, names in JSON, age. */
-export const RELEASE = "SELECT {schema}.release_names($1::text, $2::text, $3::text::bigint)::text";
+export const RELEASE: string = "SELECT {schema}.release_names($1::text, $2::text, $3::text::bigint)::text";

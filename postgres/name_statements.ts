@@ -13,7 +13,7 @@ import { isActive } from "./shared_statements.ts";
 const SEEN_SLACK = 0.01;
 
 /** Functions of names; `{schema}` stands for the schema. */
-export const NAME_FUNCTIONS = `
+export const NAME_FUNCTIONS: string = `
 -- Forgets the names without a connection for too long. Arguments: age, maximum age of a name, and the names that are
 -- connected to this node. Returns the forgotten names.
 CREATE OR REPLACE FUNCTION {schema}.expire_names(p_age bigint, p_max_age bigint, p_here text) RETURNS json
@@ -85,12 +85,13 @@ $tackline$;
  * Admits a receiver. Parameters: node, name, start, "true" if its cursor is shared, age, maximum of names, maximum age.
  * One column in JSON, as the function says.
  */
-export const ADMIT = "SELECT {schema}.admit($1::text, $2::text, $3::text::bigint, $4::text::boolean, " +
+export const ADMIT: string = "SELECT {schema}.admit($1::text, $2::text, $3::text::bigint, $4::text::boolean, " +
   "$5::text::bigint, $6::text::bigint, $7::text::bigint)::text";
 
 /**
  * Forgets the names without a connection for too long. Parameters: age, maximum age, names that are connected to this
  * node in JSON. One column: the forgotten names in JSON.
  */
-export const EXPIRE = "SELECT {schema}.expire_names(greatest($1::text::bigint, m.age), $2::text::bigint, $3::text)::text " +
+export const EXPIRE: string =
+  "SELECT {schema}.expire_names(greatest($1::text::bigint, m.age), $2::text::bigint, $3::text)::text " +
   "FROM {schema}.meta m";

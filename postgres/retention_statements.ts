@@ -13,7 +13,7 @@ import { LAZILY } from "./cursor_statements.ts";
 export const PORTION = 1000;
 
 /** Functions of retention; `{schema}` stands for the schema. */
-export const RETENTION_FUNCTIONS = `
+export const RETENTION_FUNCTIONS: string = `
 -- Removes old notifications, and deletes old digests: a portion of them. Arguments: age, maximum age of notifications
 -- or 0, maximum age of digests. Returns trimmed before and now, age, and 1 if there may be more.
 CREATE OR REPLACE FUNCTION {schema}.trim(p_age bigint, p_max_age bigint, p_digest_age bigint) RETURNS text
@@ -59,7 +59,7 @@ $tackline$;
 `;
 
 /** Removes old notifications and digests. Parameters: age, maximum ages of both. One column, as the function says. */
-export const TRIM = "SELECT {schema}.trim($1::text::bigint, $2::text::bigint, $3::text::bigint)";
+export const TRIM: string = "SELECT {schema}.trim($1::text::bigint, $2::text::bigint, $3::text::bigint)";
 
 /** Deletes rows of removed notifications. Parameter: number to begin after. One column: the last number, or NULL. */
-export const SWEEP = "SELECT {schema}.sweep($1::text::bigint)::text";
+export const SWEEP: string = "SELECT {schema}.sweep($1::text::bigint)::text";

@@ -25,7 +25,7 @@ export function isActive(consumer: string): string {
 const KEPT = "interval '1 minute'";
 
 /** Functions of shared cursors; `{schema}` stands for the schema. */
-export const SHARED_FUNCTIONS = `
+export const SHARED_FUNCTIONS: string = `
 -- Moves a number past those that the journal has forgotten: "after until …".
 CREATE OR REPLACE FUNCTION {schema}.skip_lost(p_at bigint, p_lost text) RETURNS bigint LANGUAGE plpgsql IMMUTABLE
 AS $tackline$
@@ -181,11 +181,11 @@ $tackline$;
  * Takes notifications. Parameters: name, start, filters, node, consumer, count, maximum of bytes. Rows as the function
  * says: kind, and the columns of an entry.
  */
-export const TAKE = "SELECT kind, seq::text, body, signature, received FROM {schema}.take($1::text, " +
+export const TAKE: string = "SELECT kind, seq::text, body, signature, received FROM {schema}.take($1::text, " +
   "$2::text::bigint, $3::text, $4::text, $5::text, $6::text::bigint, $7::text::bigint)";
 
 /** Acknowledges notifications. Parameters: name, consumer, numbers with a space between them. */
-export const ACKNOWLEDGE = "SELECT {schema}.acknowledge($1::text, $2::text, $3::text)::text";
+export const ACKNOWLEDGE: string = "SELECT {schema}.acknowledge($1::text, $2::text, $3::text)::text";
 
 /** Removes a consumer. Parameters: name, node, consumer. */
-export const LEAVE = "SELECT {schema}.leave_share($1::text, $2::text, $3::text)::text";
+export const LEAVE: string = "SELECT {schema}.leave_share($1::text, $2::text, $3::text)::text";
