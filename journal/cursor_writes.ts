@@ -75,6 +75,17 @@ export class CursorWrites {
     this.#cancelWrite ??= systemClock.after(WRITE_DELAY, () => this.flush());
   }
 
+  /**
+   * Notes that a receiver is on this server, as the other servers know already.
+   *
+   * @param name Its name.
+   */
+  arrive(name: string): void {
+    if (this.#closed) return;
+    this.#present.add(name);
+    this.#released.delete(name);
+  }
+
   /** Keeps the first start too, from which a server takes over the position on those that the receiver has left. */
   #move(name: string, { start, cursor }: MovedCursor): void {
     const moved = this.#moved.get(name);

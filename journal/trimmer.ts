@@ -96,11 +96,20 @@ export class JournalTrimmer<Link> {
       this.#cancelReport = undefined;
       const { link } = this.#source;
       const unreported = this.#unreported;
-      if (unreported !== undefined && link !== undefined) {
-        this.report(unreported).catch((error) => this.#failed(error, link));
-      }
+      if (unreported !== undefined && link !== undefined) void this.note(unreported);
     });
     await this.flush();
+  }
+
+  /**
+   * Reports removals as {@linkcode JournalTrimmer.report} does, for a caller that does not depend on the report.
+   *
+   * @param removal The removals.
+   * @returns Resolves also if the report fails.
+   */
+  async note(removal: Removal): Promise<void> {
+    const { link } = this.#source;
+    await this.report(removal).catch((error) => link && this.#failed(error, link));
   }
 
   /** `true` while something is to be reported. */
