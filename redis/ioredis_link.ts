@@ -54,6 +54,8 @@ export async function openIoRedis(
     enableReadyCheck: false,
     autoResubscribe: false,
     autoResendUnfulfilledCommands: false,
+    // A peer that stands still does not answer the FIN.
+    disconnectTimeout: 100,
   }) as OwnIoRedis;
   own.on("error", (error) => failure = error);
   own.on("end", () => ending.now(failure));

@@ -79,6 +79,8 @@ export class StreamTail {
     this.#cancelPatience();
     this.#link = link;
     this.#following = this.#follow(link).catch((error) => {
+      // A connection that was given up may end long after another one has taken its place.
+      if (this.#link !== link) return;
       // A server that changes its role ends blocked commands only: the numbers may continue on another server.
       this.#owner.restart(error, describe(error).includes("UNBLOCKED"));
     });
