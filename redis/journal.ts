@@ -23,6 +23,7 @@ import type {
 import { notifyAppended, notifyTrimmed } from "../journal/notify.ts";
 import { RETENTION_HINTS, RETENTION_SETTINGS, type RetentionSettings } from "../journal/retention.ts";
 import type { SequenceRange } from "../journal/sequence_ranges.ts";
+import { AnswerSize } from "./answer_size.ts";
 import type { RedisClient } from "./client.ts";
 import { JournalConnections } from "./connections.ts";
 import { CURSOR_SCRIPTS } from "./cursor_scripts.ts";
@@ -37,6 +38,7 @@ import { JournalLosses } from "./losses.ts";
 import { NAME_SCRIPTS } from "./name_scripts.ts";
 import { NodeLease } from "./node_lease.ts";
 import { type LinkOpener, linkOpener } from "./open_link.ts";
+import { markPlace } from "./place.ts";
 import { ReplicaConfirmation } from "./replicas.ts";
 import { RedisRetention } from "./retention.ts";
 import { ScriptRunner } from "./script_runner.ts";
@@ -160,6 +162,8 @@ export class RedisJournal implements Journal {
   #trimmer: RedisRetention;
   #sharedCursors = new Set<RedisSharedCursor>();
   #sharedCursorCount = 0;
+  #takeSize = new AnswerSize();
+  #readSize = new AnswerSize();
 
   #delivery: OrderedDelivery;
   #durability: RedisDurability = "unknown";
@@ -300,6 +304,7 @@ export class RedisJournal implements Journal {
   async #prepare(link: RedisLink): Promise<void> {
     await Promise.all([...LOG_SCRIPTS, ...CURSOR_SCRIPTS, ...NAME_SCRIPTS].map((script) => script.load(link)));
     if (this.#closed) return;
+    if (this.#epoch.id === "") await markPlace(link, this.#prefix);
     const eviction = await this.#checkEviction(link);
     if (eviction !== undefined && this.#eviction === "refuse" && this.#epoch.id === "") throw eviction;
     const before = this.#epoch.base;
@@ -518,7 +523,10 @@ export class RedisJournal implements Journal {
   }
 
   async #readEntries(after: number, count: number): Promise<ReadResult> {
-    const answer = await this.#runner.run(READ, [after, count, READ_BYTES]) as [string, string, string[][], string];
+    const link = this.#connections.requireLink();
+    const answer = await this.#readSize.ask((share) => {
+      return this.#runner.run(READ, [after, count, Math.ceil(READ_BYTES * share)], link);
+    }) as [string, string, string[][], string];
     const [trimmed, last, entries, news] = answer;
     this.#losses.learn(Number(trimmed), news);
     return { last: Number(last), entries: entries.map(decodeEntry) };
@@ -592,7 +600,8 @@ export class RedisJournal implements Journal {
    */
   share(name: string, start: number, wanted: string, wake: () => void): SharedCursor {
     const consumer = `${this.#node}.${this.#sharedCursorCount++}`;
-    const cursor = new RedisSharedCursor({ name, start, wanted, consumer, wake }, this.#runner, {
+    const part = { name, start, wanted, consumer, wake, size: this.#takeSize };
+    const cursor = new RedisSharedCursor(part, this.#runner, {
       learn: (trimmed, news) => this.#losses.learn(trimmed, news),
       lost: () => this.#losses.ranges,
       failed: (error) => this.#report(writeError(error)),

@@ -9,6 +9,7 @@ import { systemClock } from "../base/clock.ts";
 import { describe, JournalError } from "../base/errors.ts";
 import type { SharedCursor, TakenEntries } from "../journal/journal.ts";
 import { type SequenceRange, SkippedNumbers } from "../journal/sequence_ranges.ts";
+import type { AnswerSize } from "./answer_size.ts";
 import { ACKNOWLEDGE, LEAVE, SHARE, TAKE } from "./cursor_scripts.ts";
 import { decodeEntry } from "./entry.ts";
 import { readError } from "./journal_errors.ts";
@@ -46,6 +47,8 @@ export interface SharedCursorPart {
   readonly consumer: string;
   /** Called when there may be notifications to take. */
   readonly wake: () => void;
+  /** Size of answers, which the next cursor has to know too. */
+  readonly size: AnswerSize;
 }
 
 type TakeAnswer = [
@@ -152,13 +155,15 @@ export class RedisSharedCursor implements SharedCursor {
 
   /** Takes notifications; makes the group again if it was deleted, with the stream or with all keys. */
   async #takeAnswer(count: number): Promise<TakeAnswer> {
-    const args = [this.#part.name, this.#part.consumer, count, TAKE_BYTES];
+    const { name, consumer, size } = this.#part;
+    const ask = (share: number): Promise<unknown> =>
+      this.#run(TAKE, [name, consumer, Math.ceil(count * share), Math.ceil(TAKE_BYTES * share)]);
     try {
-      return await this.#run(TAKE, args) as TakeAnswer;
+      return await size.ask(ask) as TakeAnswer;
     } catch (error) {
       if (!describe(error).includes("NOGROUP")) throw error;
       await this.#join();
-      return await this.#run(TAKE, args) as TakeAnswer;
+      return await size.ask(ask) as TakeAnswer;
     }
   }
 

@@ -8,6 +8,7 @@ import { systemClock } from "../base/clock.ts";
 import { describe } from "../base/errors.ts";
 import type { JournalEntry } from "../journal/journal.ts";
 import type { RedisLink } from "./link.ts";
+import { AnswerSize } from "./answer_size.ts";
 import { decodeStream } from "./entry.ts";
 
 /** Maximum of entries in one answer: each may be large. */
@@ -47,6 +48,7 @@ export class StreamTail {
   #suspect: RedisLink | undefined;
   #following: Promise<void> = Promise.resolve();
   #cancelPatience: () => void = () => {};
+  #size = new AnswerSize();
 
   /**
    * Makes a follower without a connection.
@@ -79,8 +81,10 @@ export class StreamTail {
     while (isCurrent()) {
       this.#cancelPatience = systemClock.after(PATIENCE, () => this.#owner.restart(new Error("no answer"), false));
       const after = `${this.#owner.delivered}-0`;
-      const command = ["XREAD", "BLOCK", `${BLOCK}`, "COUNT", `${COUNT}`, "STREAMS", this.#stream, after];
-      const answer = await link.send(command);
+      const answer = await this.#size.ask((share) => {
+        const count = `${Math.ceil(COUNT * share)}`;
+        return link.send(["XREAD", "BLOCK", `${BLOCK}`, "COUNT", count, "STREAMS", this.#stream, after]);
+      });
       if (!isCurrent()) return;
       this.#cancelPatience();
       if (answer === null) continue;

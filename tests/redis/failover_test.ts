@@ -81,6 +81,8 @@ class Pair {
   }
 }
 
+const REPLICA = "Redis is a replica, and a primary is needed: does the address belong to a read-only endpoint?";
+
 /** Time in which no probe comes. */
 const noProbeClock: Clock = {
   now: () => systemClock.now(),
@@ -109,7 +111,7 @@ describeRedis("A connection to a Redis that is no primary any more", () => {
         const watched = watch(program.client);
         await until(() => watched.reasons.length >= 2, "two attempts");
         assertEquals([watched.ups, watched.session.link], [0, undefined]);
-        assertEquals(new Set(watched.reasons), new Set(["Redis is a replica, and a primary is needed"]));
+        assertEquals(new Set(watched.reasons), new Set([REPLICA]));
         await pair.onReplica("REPLICAOF", "NO", "ONE");
         await until(() => watched.session.link !== undefined, "the connection");
         await watched.session.close();
@@ -144,7 +146,7 @@ describeRedis("A connection to a Redis that is no primary any more", () => {
           await pair.swap();
           if (clock === noProbeClock) session.check();
           await until(() => session.link !== undefined && session.link !== before, "another connection");
-          assertEquals(reasons, ["Redis is a replica, and a primary is needed"]);
+          assertEquals(reasons, [REPLICA]);
           await session.close();
           await program.close();
           await pair.stop();
@@ -162,7 +164,7 @@ describeRedis("A connection to a Redis that is no primary any more", () => {
         const program = await make(as("no-role", pair.replica));
         const watched = watch(program.client);
         await until(() => watched.reasons.length > 0, "an answer");
-        assertEquals(watched.reasons[0], "Redis is a replica, and a primary is needed");
+        assertEquals(watched.reasons[0], REPLICA);
         await watched.session.close();
         await program.close();
         const primary = await make(as("no-role", pair.primary));
@@ -429,12 +431,12 @@ describeRedis("RedisBackplane whose primary becomes a replica", () => {
         );
         assert(reasons.every((reason) => reason?.code === "ERR_BACKPLANE_LOST"));
         // Others may say that the connection was lost, which is given up then.
-        assertEquals(reasons[0]?.message, "Cannot publish: Redis is a replica, and a primary is needed");
+        assertEquals(reasons[0]?.message, `Cannot publish: ${REPLICA}`);
         const isBack = (): boolean => far.got.includes("back") && other!.got.includes("back");
         await repeatUntil(() => one!.backplane.publish("a", "back").catch(() => {}), isBack, "the new primary");
         await until(() => one!.told("ERR_BACKPLANE_AWAY").length >= 2, "the good news");
         const [away, back] = one!.told("ERR_BACKPLANE_AWAY");
-        assertEquals(away, "Redis is away: Redis is a replica, and a primary is needed");
+        assertEquals(away, `Redis is away: ${REPLICA}`);
         assert(back!.startsWith("Redis is there again after "), back);
         await Promise.all([one!, other!, far!].map(({ backplane }) => backplane.close()));
         await Promise.all([...programs, there].map((program) => program.close()));
