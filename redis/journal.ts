@@ -38,7 +38,6 @@ import { JournalLosses } from "./losses.ts";
 import { NAME_SCRIPTS } from "./name_scripts.ts";
 import { NodeLease } from "./node_lease.ts";
 import { type LinkOpener, linkOpener } from "./open_link.ts";
-import { markPlace } from "./place.ts";
 import { ReplicaConfirmation } from "./replicas.ts";
 import { RedisRetention } from "./retention.ts";
 import { ScriptRunner } from "./script_runner.ts";
@@ -162,8 +161,7 @@ export class RedisJournal implements Journal {
   #trimmer: RedisRetention;
   #sharedCursors = new Set<RedisSharedCursor>();
   #sharedCursorCount = 0;
-  #takeSize = new AnswerSize();
-  #readSize = new AnswerSize();
+  #answerSize = new AnswerSize();
 
   #delivery: OrderedDelivery;
   #durability: RedisDurability = "unknown";
@@ -175,7 +173,8 @@ export class RedisJournal implements Journal {
    * @param options Settings.
    * @returns The journal.
    * @throws {OptionError} If the client is of an unknown kind, or a setting is out of range.
-   * @throws {JournalError} If Redis cannot be reached within 10 s, or evicts keys; see `eviction`.
+   * @throws {JournalError} If Redis cannot be reached within 10 s, evicts keys (see `eviction`), or has the journal of
+   * other nodes with this prefix under other keys, since their client has another `keyPrefix`.
    */
   static async open(client: RedisClient, options: RedisJournalOptions = {}): Promise<RedisJournal> {
     const journal = new RedisJournal(client, options);
@@ -304,7 +303,6 @@ export class RedisJournal implements Journal {
   async #prepare(link: RedisLink): Promise<void> {
     await Promise.all([...LOG_SCRIPTS, ...CURSOR_SCRIPTS, ...NAME_SCRIPTS].map((script) => script.load(link)));
     if (this.#closed) return;
-    if (this.#epoch.id === "") await markPlace(link, this.#prefix);
     const eviction = await this.#checkEviction(link);
     if (eviction !== undefined && this.#eviction === "refuse" && this.#epoch.id === "") throw eviction;
     const before = this.#epoch.base;
@@ -524,7 +522,7 @@ export class RedisJournal implements Journal {
 
   async #readEntries(after: number, count: number): Promise<ReadResult> {
     const link = this.#connections.requireLink();
-    const answer = await this.#readSize.ask((share) => {
+    const answer = await this.#answerSize.ask((share) => {
       return this.#runner.run(READ, [after, count, Math.ceil(READ_BYTES * share)], link);
     }) as [string, string, string[][], string];
     const [trimmed, last, entries, news] = answer;
@@ -600,8 +598,8 @@ export class RedisJournal implements Journal {
    */
   share(name: string, start: number, wanted: string, wake: () => void): SharedCursor {
     const consumer = `${this.#node}.${this.#sharedCursorCount++}`;
-    const part = { name, start, wanted, consumer, wake, size: this.#takeSize };
-    const cursor = new RedisSharedCursor(part, this.#runner, {
+    const size = this.#answerSize;
+    const cursor = new RedisSharedCursor({ name, start, wanted, consumer, wake, size }, this.#runner, {
       learn: (trimmed, news) => this.#losses.learn(trimmed, news),
       lost: () => this.#losses.ranges,
       failed: (error) => this.#report(writeError(error)),

@@ -5,8 +5,9 @@ import { describe, it } from "@std/testing/bdd";
 import { readFileSync } from "node:fs";
 import { connect } from "node:net";
 import { fileURLToPath } from "node:url";
-import { type JournalError, type WebSocketError } from "../../base/errors.ts";
-import { RedisBackplane } from "../../redis/backplane.ts";
+import { type Clock, systemClock } from "../../base/clock.ts";
+import type { JournalError, WebSocketError } from "../../base/errors.ts";
+import { RedisBackplane, type RedisBackplaneOptions } from "../../redis/backplane.ts";
 import type { BunRedisClient, IoRedisClient, NodeRedisClient, RedisClient } from "../../redis/client.ts";
 import { RedisJournal, type RedisJournalOptions } from "../../redis/journal.ts";
 import { describeRedis } from "../support/describe_redis.ts";
@@ -22,16 +23,16 @@ class Live implements AsyncDisposable {
   readonly told: string[] = [];
   missed = 0;
 
-  constructor(client: RedisClient) {
-    this.backplane = new RedisBackplane(client);
+  constructor(client: RedisClient, options?: RedisBackplaneOptions) {
+    this.backplane = new RedisBackplane(client, options);
     this.backplane.listen({
       missed: (count) => this.missed += count,
       error: ({ message }) => void this.told.push(message),
     });
   }
 
-  static async start(client: RedisClient): Promise<Live> {
-    const live = new Live(client);
+  static async start(client: RedisClient, options?: RedisBackplaneOptions): Promise<Live> {
+    const live = new Live(client, options);
     await live.backplane.subscribe("a", (data) => void live.got.push(String(data))).ready;
     return live;
   }
@@ -61,6 +62,12 @@ class Kept implements AsyncDisposable {
     return this.journal.close();
   }
 }
+
+/** Time in which neither probes nor heartbeats keep a connection busy. */
+const quiet: Clock = {
+  now: () => systemClock.now(),
+  after: (delay, callback) => delay < 2000 ? systemClock.after(delay, callback) : () => {},
+};
 
 /** IDs of all connections to a Redis but that of the program that asks. */
 async function connections({ command }: ProgramClient): Promise<string[]> {
@@ -153,8 +160,8 @@ describeRedis("Redis as a service", () => {
         await using redis = await RedisServer.start(["--timeout", "1"]);
         await using program = await make(redis.url);
         await using admin = await CLIENTS.get("npm:redis")!(redis.url);
-        await using one = await Live.start(program.client);
-        await using other = await Live.start(program.client);
+        await using one = await Live.start(program.client, { clock: quiet });
+        await using other = await Live.start(program.client, { clock: quiet });
         const before = await connections(admin);
         await until(() => replaced(admin, before, 2), "other connections of both publishers");
         const publish = (): Promise<void> => one.backplane.publish("a", "text").catch(() => {});
