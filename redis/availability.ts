@@ -12,8 +12,8 @@ const GRACE = 1000;
 /** Time without a loss before one that may go unreported, in ms: connections that always end at once are a fault. */
 const MIN_UPTIME = 1000;
 
-/** An error of Redis itself: it refuses a command that is needed. */
-const REPLY = /^[A-Z]+ /;
+/** A reason that Redis itself has given: it refuses a command that is needed, or is a replica now. */
+const GIVEN = /^([A-Z]+|Redis is) /;
 /** Explains a loss, as far as it can be known: Redis closes connections without a reason. */
 const AT_ONCE =
   '; connections are lost as soon as they are open: unless Redis says why, see its "client-output-buffer-limit"';
@@ -53,7 +53,7 @@ export class Availability {
    * @param wasOpen `false` if the connection could not be made.
    */
   down(cause: Error, wasOpen: boolean): void {
-    let repairable = wasOpen && !REPLY.test(describe(cause));
+    let repairable = wasOpen && !GIVEN.test(describe(cause));
     if (!this.#away) {
       const atOnce = this.#clock.now() - this.#since < MIN_UPTIME;
       this.#reason = `${describe(cause)}${repairable && atOnce ? AT_ONCE : ""}`;

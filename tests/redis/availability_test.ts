@@ -69,7 +69,10 @@ describe("Availability", () => {
     availability.down(new Error("NOPERM this user has no permissions to run the 'xread' command"), true);
     assertEquals(told, ["Redis is away: NOPERM this user has no permissions to run the 'xread' command"]);
     availability.up();
-    assertEquals([told.length, clock.pending], [2, 0]);
+    clock.advance(5000);
+    availability.down(new Error("Redis is a replica, and a primary is needed"), true);
+    availability.up();
+    assertEquals([told.length, clock.pending], [4, 0]);
   });
 
   it("reports nothing of a loss before it begins anew", () => {

@@ -95,12 +95,12 @@ class Failures {
 }
 
 /** Uses all of a journal, with two nodes; throws if anything fails. */
-async function useJournal(client: RedisClient, admin: ProgramClient): Promise<void> {
+async function useJournal(client: RedisClient, admin: ProgramClient, replicas = 1): Promise<void> {
   const failures = new Failures();
   const clock = new FakeClock();
   const opened: RedisJournal[] = [];
   const open = async (): Promise<{ journal: RedisJournal; told: string[] }> => {
-    const journal = await RedisJournal.open(client, { replicas: 1, replicaTimeout: 4000, maxAge: HOUR, clock });
+    const journal = await RedisJournal.open(client, { replicas, replicaTimeout: 4000, maxAge: HOUR, clock });
     const told: string[] = [];
     opened.push(journal);
     journal.listen({
@@ -240,6 +240,13 @@ describeRedis("A user of Redis with the rights of docs/scaling.md", () => {
       });
     });
   }
+
+  it("needs neither PING nor WAIT for a journal with replicas: 0", async () => {
+    const rig = await Rig.start();
+    await rig.grant(RIGHTS.filter(({ name, journal }) => journal && name !== "+ping" && name !== "+wait"));
+    await useJournal(rig.client(), rig.admin, 0);
+    await rig.stop();
+  });
 });
 
 /** Tells whether a failure is that of a missing right, and not another one. */
