@@ -12,6 +12,12 @@ const GRACE = 1000;
 /** Time without a loss before one that may go unreported, in ms: connections that always end at once are a fault. */
 const MIN_UPTIME = 1000;
 
+/** A reason that Redis itself has given: it refuses a command that is needed, or is a replica now. */
+const GIVEN = /^([A-Z]+|Redis is) /;
+/** Explains a loss, as far as it can be known: Redis closes connections without a reason. */
+const AT_ONCE =
+  '; connections are lost as soon as they are open: unless Redis says why, see its "client-output-buffer-limit"';
+
 /**
  * Availability of Redis: away from the first lost connection until all connections are open again.
  *
@@ -47,13 +53,13 @@ export class Availability {
    * @param wasOpen `false` if the connection could not be made.
    */
   down(cause: Error, wasOpen: boolean): void {
-    const now = this.#clock.now();
-    let repairable = wasOpen;
+    let repairable = wasOpen && !GIVEN.test(describe(cause));
     if (!this.#away) {
-      repairable &&= now - this.#since >= MIN_UPTIME;
+      const atOnce = this.#clock.now() - this.#since < MIN_UPTIME;
+      this.#reason = `${describe(cause)}${repairable && atOnce ? AT_ONCE : ""}`;
+      repairable &&= !atOnce;
       this.#away = true;
-      this.#since = now;
-      this.#reason = describe(cause);
+      this.#since = this.#clock.now();
       if (repairable) this.#cancelGrace = this.#clock.after(GRACE, () => this.#reportAway(cause));
     }
     if (!repairable) this.#reportAway(cause);

@@ -21,13 +21,15 @@ import { Heartbeats, type PathChange } from "./heartbeats.ts";
 import type { RedisLink } from "./link.ts";
 import { linkOpener } from "./open_link.ts";
 import type { PrimaryLink } from "./primary_link.ts";
+import { readDatabase } from "./server_config.ts";
 import { RedisSession } from "./session.ts";
 import type { RedisSource } from "./source.ts";
 
 /** Options of a {@linkcode RedisBackplane}. */
 export interface RedisBackplaneOptions {
   /**
-   * Prefix of the channels: the same on all nodes of one service, and different for each service.
+   * Prefix of the channels: the same on all nodes of one service, and different for each service. Behind it comes the
+   * number of the database, unless it is 0, since Redis has one set of channels for all databases.
    * @default {"tackline:"}
    */
   prefix?: string | undefined;
@@ -79,6 +81,10 @@ const MAX_COUNTED = 10_000;
 const NODES = "!nodes";
 const BEAT_INTERVAL = 5000;
 
+/** Explains missed messages, as far as it can be known: Redis closes the connection without a reason. */
+const AFTER_LOSS =
+  ': the connection was lost meanwhile; Redis closes that of a node which is too slow, see "client-output-buffer-limit"';
+
 const READY = Promise.resolve();
 
 /** A channel with subscriptions. */
@@ -86,8 +92,8 @@ interface Channel {
   receivers: Set<(data: Payload) => void>;
   /** Resolves when Redis has confirmed the channel on the present connection. */
   ready: PromiseWithResolvers<void>;
-  /** Last number of each sender, and its count. */
-  numbers: Map<string, { count: number; number: number }>;
+  /** Last number of each sender, its count, and the loss of the connection before it. */
+  numbers: Map<string, { count: number; number: number; loss: number }>;
 }
 
 /** The present connection of the subscriber. */
@@ -118,6 +124,7 @@ interface Live {
  * ```
  */
 export class RedisBackplane implements Backplane {
+  /** Prefix of all channels; with the number of the database once a connection has told it. */
   #prefix: string;
   #maxPending: number;
   readonly #id = randomBytes(12).toString("base64url");
@@ -137,6 +144,8 @@ export class RedisBackplane implements Backplane {
   #channels = new Map<string, Channel>();
   #live: Live | undefined;
   #missed = 0;
+  /** Number of times that the connection was lost. */
+  #losses = 0;
 
   // Sending and receiving
   #clock: Clock;
@@ -167,19 +176,28 @@ export class RedisBackplane implements Backplane {
     this.#prefix = prefix;
     this.#maxPending = maxPendingSize;
     this.#publisher = new RedisSession(open, clock, {
-      up: () => {
+      up: async (link) => {
+        await this.#setDatabase(link, prefix);
         this.#wentUp("publisher");
-        return Promise.resolve();
       },
       down: (error, wasOpen) => this.#wentDown("publisher", error, wasOpen),
     });
     this.#subscriber = new RedisSession(open, clock, {
-      up: (link, progress) => this.#subscribeAll(link, progress),
+      up: async (link, progress) => {
+        await this.#setDatabase(link, prefix);
+        await this.#subscribeAll(link, progress);
+      },
       down: (error, wasOpen) => this.#subscriberWentDown(error, wasOpen),
       message: (channel, text) => this.#onMessage(channel, text),
     });
     this.subscribe(NODES, () => {});
     this.#scheduleBeat();
+  }
+
+  /** Channels belong to all databases of a Redis: those of the first have no number, as in earlier versions. */
+  async #setDatabase(link: RedisLink, prefix: string): Promise<void> {
+    const database = await readDatabase(link);
+    this.#prefix = database === 0 ? prefix : `${prefix}!${database}:`;
   }
 
   #wentUp(side: "publisher" | "subscriber"): void {
@@ -380,6 +398,7 @@ export class RedisBackplane implements Backplane {
       if (channel !== undefined) channel.ready = Promise.withResolvers<void>();
     }
     this.#live = undefined;
+    this.#losses++;
     this.#wentDown("subscriber", error, wasOpen);
   }
 
@@ -409,13 +428,15 @@ export class RedisBackplane implements Backplane {
     const last = numbers.get(sender);
     if (last !== undefined && (count < last.count || (count === last.count && number <= last.number))) return false;
     if (last === undefined && numbers.size >= MAX_COUNTED) numbers.clear();
-    numbers.set(sender, { count, number });
+    numbers.set(sender, { count, number, loss: this.#losses });
     if (last === undefined || count > last.count || number === last.number + 1) return true;
     const missed = number - last.number - 1;
     this.#missed += missed;
     this.#listener?.missed(missed);
     const [what, have] = missed === 1 ? ["message", "has"] : ["messages", "have"];
-    this.#report("ERR_BACKPLANE_MISSED", `${missed} ${what} of another node ${have} not come; ${this.#missed} in all`);
+    const why = last.loss === this.#losses ? "" : AFTER_LOSS;
+    const message = `${missed} ${what} of another node ${have} not come; ${this.#missed} in all${why}`;
+    this.#report("ERR_BACKPLANE_MISSED", message);
     return true;
   }
 

@@ -192,7 +192,9 @@ export class JournalConnections {
   #reportReplaced(cause: Error): void {
     if (this.#replacedReported) return;
     this.#replacedReported = true;
-    this.#owner.report(new JournalError("ERR_JOURNAL_REPLACED", `The journal in Redis is gone: ${REPLACED}`, { cause }));
+    this.#owner.report(
+      new JournalError("ERR_JOURNAL_REPLACED", `The journal in Redis is gone: ${REPLACED}`, { cause }),
+    );
   }
 
   /** Redis is back when all connections are open. */

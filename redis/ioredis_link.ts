@@ -10,6 +10,7 @@ import type { IoRedisClient } from "./client.ts";
 import { Ending, type RedisLink, type RedisLinkHandler } from "./link.ts";
 
 interface OwnIoRedis {
+  readonly options: { readonly db?: number | undefined };
   readonly status: string;
   on(event: string, listener: (...args: never[]) => void): unknown;
   connect(): Promise<unknown>;
@@ -74,6 +75,7 @@ export async function openIoRedis(
     throw failure ?? error;
   }
   return {
+    database: own.options.db,
     send: ([command, ...args]) => own.call(command!, args),
     subscribe: (channels) => own.subscribe(...channels),
     unsubscribe: (channels) => own.unsubscribe(...channels),

@@ -26,6 +26,7 @@ import { RETENTION_HINTS, RETENTION_SETTINGS, type RetentionSettings } from "../
 import type { SequenceRange } from "../journal/sequence_ranges.ts";
 import { SharedPart } from "../journal/shared_part.ts";
 import { JournalTrimmer } from "../journal/trimmer.ts";
+import { AnswerSize } from "./answer_size.ts";
 import { explainSlots, isMoving } from "./cluster_errors.ts";
 import { JournalConnections } from "./connections.ts";
 import { CURSOR_SCRIPTS } from "./cursor_scripts.ts";
@@ -163,6 +164,7 @@ export class RedisJournal implements Journal {
   #trimmer: JournalTrimmer<RedisLink>;
   #sharedCursors = new Set<SharedPart>();
   #sharedCursorCount = 0;
+  #answerSize = new AnswerSize();
 
   #delivery: OrderedDelivery;
   #durability: RedisDurability = "unknown";
@@ -174,7 +176,8 @@ export class RedisJournal implements Journal {
    * @param options Settings.
    * @returns The journal.
    * @throws {OptionError} If the client is of an unknown kind, or a setting is out of range.
-   * @throws {JournalError} If Redis cannot be reached within 10 s, or evicts keys; see `eviction`.
+   * @throws {JournalError} If Redis cannot be reached within 10 s, evicts keys (see `eviction`), or has the journal of
+   * other nodes with this prefix under other keys, since their client has another `keyPrefix`.
    */
   static async open(source: RedisSource, options: RedisJournalOptions = {}): Promise<RedisJournal> {
     const journal = new RedisJournal(source, options);
@@ -532,7 +535,10 @@ export class RedisJournal implements Journal {
   }
 
   async #readEntries(after: number, count: number): Promise<ReadResult> {
-    const answer = await this.#runner.run(READ, [after, count, READ_BYTES]) as [string, string, string[][], string];
+    const link = this.#connections.requireLink();
+    const answer = await this.#answerSize.ask((share) => {
+      return this.#runner.run(READ, [after, count, Math.ceil(READ_BYTES * share)], link);
+    }) as [string, string, string[][], string];
     const [trimmed, last, entries, news] = answer;
     this.#losses.learn(Number(trimmed), news);
     return { last: Number(last), entries: entries.map(decodeEntry) };
@@ -606,7 +612,8 @@ export class RedisJournal implements Journal {
    */
   share(name: string, start: number, wanted: string, wake: () => void): SharedCursor {
     const consumer = `${this.#node}.${this.#sharedCursorCount++}`;
-    const store = new RedisSharedStore({ name, start, wanted, consumer }, this.#runner, {
+    const size = this.#answerSize;
+    const store = new RedisSharedStore({ name, start, wanted, consumer }, size, this.#runner, {
       learn: (trimmed, news) => this.#losses.learn(trimmed, news),
       lost: () => this.#losses.ranges,
       failed: (error) => this.#report(writeError(error)),

@@ -34,6 +34,8 @@ export interface RedisLink {
   subscribe(channels: string[]): Promise<unknown>;
   /** Unsubscribes from channels. */
   unsubscribe(channels: string[]): Promise<unknown>;
+  /** Number of the database by the options of the client, where they can be read. */
+  readonly database?: number | undefined;
   /** Returns whether it is open; only for clients that do not report the end of a connection. */
   readonly isAlive?: (() => boolean) | undefined;
   /**

@@ -9,6 +9,7 @@ import { describe } from "../base/errors.ts";
 import type { JournalEntry } from "../journal/journal.ts";
 import { isMoving } from "./cluster_errors.ts";
 import type { RedisLink } from "./link.ts";
+import { AnswerSize } from "./answer_size.ts";
 import { decodeStream } from "./entry.ts";
 
 /** Maximum of entries in one answer: each may be large. */
@@ -58,6 +59,7 @@ export class StreamTail {
   #suspect: RedisLink | undefined;
   #following: Promise<void> = Promise.resolve();
   #cancelPatience: () => void = () => {};
+  #size = new AnswerSize();
 
   /**
    * Makes a follower without a connection.
@@ -92,8 +94,11 @@ export class StreamTail {
     while (isCurrent()) {
       this.#cancelPatience = systemClock.after(PATIENCE, () => this.#owner.restart(new Error("no answer"), false));
       const after = `${this.#owner.delivered}-0`;
-      const command = ["XREAD", "BLOCK", `${BLOCK}`, "COUNT", `${COUNT}`, "STREAMS", this.#stream, after];
-      const answer = await link.send(command).catch(unlessMoving);
+      const answer = await this.#size.ask((share) => {
+        const count = `${Math.ceil(COUNT * share)}`;
+        const command = ["XREAD", "BLOCK", `${BLOCK}`, "COUNT", count, "STREAMS", this.#stream, after];
+        return link.send(command).catch(unlessMoving);
+      });
       if (!isCurrent()) return;
       this.#cancelPatience();
       if (answer === null) continue;

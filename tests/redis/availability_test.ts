@@ -1,6 +1,6 @@
 /** Reports of the loss of Redis: those of a moment are left out. */
 
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { Availability } from "../../redis/availability.ts";
 import { FakeClock } from "../support/support.ts";
@@ -55,10 +55,24 @@ describe("Availability", () => {
     availability.up();
     clock.advance(899);
     availability.down(new Error("closed"), true);
-    assertEquals(told, [AWAY]);
+    assertEquals(told.length, 1);
+    const hint =
+      '; connections are lost as soon as they are open: unless Redis says why, see its "client-output-buffer-';
+    assert(told[0]!.startsWith(AWAY + hint), told[0]);
     clock.advance(100);
     availability.up();
-    assertEquals(told, [AWAY, BACK("0.1")]);
+    assertEquals([told.length, told[1]!.startsWith("Redis is there again after 0.1 s")], [2, true]);
+  });
+
+  it("reports at once a loss for which Redis has given a reason", () => {
+    const { clock, availability, told } = start();
+    availability.down(new Error("NOPERM this user has no permissions to run the 'xread' command"), true);
+    assertEquals(told, ["Redis is away: NOPERM this user has no permissions to run the 'xread' command"]);
+    availability.up();
+    clock.advance(5000);
+    availability.down(new Error("Redis is a replica, and a primary is needed"), true);
+    availability.up();
+    assertEquals([told.length, clock.pending], [4, 0]);
   });
 
   it("reports nothing of a loss before it begins anew", () => {
