@@ -16,12 +16,12 @@ import { BackplaneError, describe, OptionError } from "../base/errors.ts";
 import { byteLength, type Payload } from "../protocol/payload.ts";
 import { assertWellFormed } from "../base/ranges.ts";
 import { type Complete, FieldsReader, type SettingsTable } from "../base/settings.ts";
-import type { RedisClient } from "./client.ts";
 import { Heartbeats, type PathChange } from "./heartbeats.ts";
 import type { RedisLink } from "./link.ts";
 import { linkOpener } from "./open_link.ts";
 import type { PrimaryLink } from "./primary_link.ts";
 import { RedisSession } from "./session.ts";
+import type { RedisSource } from "./source.ts";
 
 /** Options of a {@linkcode RedisBackplane}. */
 export interface RedisBackplaneOptions {
@@ -153,12 +153,12 @@ export class RedisBackplane implements Backplane {
   /**
    * Begins to connect.
    *
-   * @param client The program's client.
+   * @param source The program's client, sentinels, or a function that makes a client for each attempt to connect.
    * @param options Settings.
    * @throws {OptionError} If the client is of an unknown kind, or a setting is out of range.
    */
-  constructor(client: RedisClient, options: RedisBackplaneOptions = {}) {
-    const open = linkOpener(client);
+  constructor(source: RedisSource, options: RedisBackplaneOptions = {}) {
+    const open = linkOpener(source);
     const { prefix, maxPendingSize, name = this.#id, clock } = backplaneOptions.read(options);
     this.#clock = clock;
     this.#heartbeats = new Heartbeats(this.#id, name);

@@ -6,6 +6,7 @@
  */
 
 import { OptionError } from "../base/errors.ts";
+import { showValue } from "../base/option_names.ts";
 
 /** A client of `npm:redis` (5 or later), as `createClient` makes it; it need not be connected. */
 export interface NodeRedisClient {
@@ -85,7 +86,8 @@ export function kindOf(client: unknown): "redis" | "ioredis" | "bun" | "redis cl
     if (can("sendCommand") && "isReady" in given) return "redis";
     if (can("send") && "connected" in given) return "bun";
   }
-  throw new OptionError("The Redis client is of none of these kinds: npm:redis, npm:ioredis, built into Bun");
+  const hint = "give a client of npm:redis or npm:ioredis, the one built into Bun, or a function that makes one";
+  throw new OptionError(`The Redis client is of no known kind (${showValue(client)}): ${hint}`);
 }
 
 /** Names a kind of client that has several connections. */

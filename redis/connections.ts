@@ -10,8 +10,7 @@ import { describe, JournalError } from "../base/errors.ts";
 import { Availability } from "./availability.ts";
 import { isMoving } from "./cluster_errors.ts";
 import { REPLACED } from "./journal_errors.ts";
-import type { RedisLink } from "./link.ts";
-import type { LinkOpener } from "./open_link.ts";
+import type { LinkOpener, RedisLink } from "./link.ts";
 import { RedisSession } from "./session.ts";
 
 /** Time for {@linkcode JournalConnections.opened}, in ms. */

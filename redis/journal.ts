@@ -23,7 +23,6 @@ import type {
 import { notifyAppended, notifyTrimmed } from "../journal/notify.ts";
 import { RETENTION_HINTS, RETENTION_SETTINGS, type RetentionSettings } from "../journal/retention.ts";
 import type { SequenceRange } from "../journal/sequence_ranges.ts";
-import type { RedisClient } from "./client.ts";
 import { explainSlots } from "./cluster_errors.ts";
 import { JournalConnections } from "./connections.ts";
 import { CURSOR_SCRIPTS } from "./cursor_scripts.ts";
@@ -32,17 +31,18 @@ import { OrderedDelivery, type ReadResult } from "../journal/ordered_delivery.ts
 import { decodeEntry, encodeBody } from "./entry.ts";
 import { JournalEpoch, type OpenAnswer } from "./epoch.ts";
 import { evictionError, readError, REPLACED, writeError } from "./journal_errors.ts";
-import type { RedisLink } from "./link.ts";
+import type { LinkOpener, RedisLink } from "./link.ts";
 import { APPEND, LOG_SCRIPTS, OPEN, READ } from "./log_scripts.ts";
 import { JournalLosses } from "./losses.ts";
 import { NAME_SCRIPTS } from "./name_scripts.ts";
 import { NodeLease } from "./node_lease.ts";
-import { type LinkOpener, linkOpener } from "./open_link.ts";
+import { linkOpener } from "./open_link.ts";
 import { ReplicaConfirmation } from "./replicas.ts";
 import { RedisRetention } from "./retention.ts";
 import { ScriptRunner } from "./script_runner.ts";
 import { readDurability, readEviction, type RedisDurability } from "./server_config.ts";
 import { RedisSharedCursor } from "./shared_cursor.ts";
+import type { RedisSource } from "./source.ts";
 import { StreamTail } from "./tail.ts";
 
 /**
@@ -168,14 +168,14 @@ export class RedisJournal implements Journal {
   /**
    * Opens a journal, or creates it.
    *
-   * @param client The program's client.
+   * @param source The program's client, sentinels, or a function that makes a client for each attempt to connect.
    * @param options Settings.
    * @returns The journal.
    * @throws {OptionError} If the client is of an unknown kind, or a setting is out of range.
    * @throws {JournalError} If Redis cannot be reached within 10 s, or evicts keys; see `eviction`.
    */
-  static async open(client: RedisClient, options: RedisJournalOptions = {}): Promise<RedisJournal> {
-    const journal = new RedisJournal(client, options);
+  static async open(source: RedisSource, options: RedisJournalOptions = {}): Promise<RedisJournal> {
+    const journal = new RedisJournal(source, options);
     try {
       await journal.#start();
     } catch (error) {
@@ -186,9 +186,9 @@ export class RedisJournal implements Journal {
   }
 
   /** @ignore */
-  private constructor(client: RedisClient, options: RedisJournalOptions) {
+  private constructor(source: RedisSource, options: RedisJournalOptions) {
     const { prefix, replicas, replicaTimeout, eviction, ...retention } = journalOptions.read(options);
-    const open = linkOpener(client, `${prefix}stream`);
+    const open = linkOpener(source, `${prefix}stream`);
     this.#eviction = eviction;
     this.#retention = retention;
     this.#prefix = prefix;

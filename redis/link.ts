@@ -44,6 +44,42 @@ export interface RedisLink {
   destroy(): Promise<void>;
 }
 
+/**
+ * Opens a connection.
+ *
+ * @param handler Takes the events, once the connection is open.
+ * @param signal Aborts the opening.
+ * @returns The open connection.
+ */
+export type LinkOpener = (handler: RedisLinkHandler, signal: AbortSignal) => Promise<RedisLink>;
+
+/**
+ * Waits for what a client or the program makes, unless that is aborted.
+ *
+ * @param made The promise of it.
+ * @param signal Aborts the waiting.
+ * @param discard Takes what is made after that.
+ * @returns What was made.
+ */
+export async function unlessAborted<Made>(
+  made: Promise<Made>,
+  signal: AbortSignal,
+  discard: (late: Made) => void = () => {},
+): Promise<Made> {
+  const aborted = Promise.withResolvers<never>();
+  const abort = (): void => {
+    aborted.reject(signal.reason);
+    made.then(discard, () => {});
+  };
+  if (signal.aborted) abort();
+  signal.addEventListener("abort", abort, { once: true });
+  try {
+    return await Promise.race([made, aborted.promise]);
+  } finally {
+    signal.removeEventListener("abort", abort);
+  }
+}
+
 /** End of one connection, reported once. */
 export class Ending {
   #handler: RedisLinkHandler;

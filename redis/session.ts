@@ -7,8 +7,7 @@
 import type { Clock } from "../base/clock.ts";
 import { Backoff, type BackoffSettings } from "../base/backoff.ts";
 import { describe } from "../base/errors.ts";
-import type { RedisLink } from "./link.ts";
-import type { LinkOpener } from "./open_link.ts";
+import type { LinkOpener, RedisLink } from "./link.ts";
 import { PrimaryLink } from "./primary_link.ts";
 
 /** Back-off in ms: the connection is back within 2 s after a restart of Redis. */
