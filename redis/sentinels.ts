@@ -53,7 +53,9 @@ export function findSentinels(source: object | null | undefined): FindSentinels 
 
 function assertSentinels({ name, sentinels, primary }: RedisSentinels): void {
   if (typeof name !== "string" || name === "") {
-    throw new OptionError(`The name of the primary at the sentinels is ${showValue(name)}: give that of its "monitor" line`);
+    throw new OptionError(
+      `The name of the primary at the sentinels is ${showValue(name)}: give that of its "monitor" line`,
+    );
   }
   if (!Array.isArray(sentinels) || sentinels.length === 0) {
     const given = Array.isArray(sentinels) ? "an empty array" : showValue(sentinels);

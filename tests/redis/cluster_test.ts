@@ -10,6 +10,7 @@ import type { BackplaneSubscription } from "../../pubsub/backplane.ts";
 import { RedisBackplane, type RedisBackplaneOptions } from "../../redis/backplane.ts";
 import { isMoving } from "../../redis/cluster_errors.ts";
 import * as cursorScripts from "../../redis/cursor_scripts.ts";
+import type { RedisClient } from "../../redis/client.ts";
 import { RedisJournal } from "../../redis/journal.ts";
 import type { RedisLink } from "../../redis/link.ts";
 import * as logScripts from "../../redis/log_scripts.ts";
@@ -160,6 +161,49 @@ describeRedis("RedisJournal in a cluster", () => {
       await node.close();
     }
   });
+
+  if (CLIENTS.has("Bun.RedisClient")) {
+    it("follows with a function that finds the server, and Bun.RedisClient", async () => {
+      await using cluster = await RedisCluster.start();
+      const { RedisClient: Client } = await import("bun" as string);
+      const prefix = "{bun}:";
+      // As docs/scaling.md has it.
+      const findOwner = async (): Promise<RedisClient> => {
+        for (const url of cluster.urls) {
+          const client = new Client(url, { autoReconnect: false });
+          try {
+            const slot = await client.send("CLUSTER", ["KEYSLOT", prefix]);
+            const ranges = await client.send("CLUSTER", ["SLOTS"]) as [number, number, [string, number]][];
+            const [, , [host, port]] = ranges.find(([from, to]) => from <= slot && slot <= to)!;
+            return new Client(`redis://${host}:${port}`, { autoReconnect: false });
+          } catch {
+            // Another one may know.
+          } finally {
+            client.close();
+          }
+        }
+        throw new Error("no server of the cluster answers");
+      };
+      const journal = await RedisJournal.open(findOwner, { prefix });
+      const kept = async (body: string): Promise<void> => {
+        let isKept = false;
+        const append = (): Promise<unknown> => journal.append(entry(body)).then(() => isKept = true, () => {});
+        await repeatUntil(append, () => isKept, body);
+      };
+      await kept("before");
+      await cluster.move(prefix, await cluster.other(prefix));
+      await kept("after the move");
+      // The address that the function asks first is dead as well.
+      const [first] = cluster.servers;
+      if (await cluster.owner(prefix) !== first) await cluster.move(prefix, first!);
+      await kept("back");
+      await until(async () => await cluster.replicasOf(first!) > 0, "a replica with all");
+      await cluster.killOwner(prefix);
+      await kept("after the fail-over");
+      assertEquals(bodies(await journal.read(0, 10)).at(-1), "after the fail-over");
+      await journal.close();
+    });
+  }
 
   it("names a prefix without a hash tag, and what to use, with each kind of client", async () => {
     await using cluster = await RedisCluster.start();

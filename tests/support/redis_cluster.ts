@@ -164,6 +164,11 @@ export class RedisCluster implements AsyncDisposable {
     return owner;
   }
 
+  /** Number of replicas that have all that a server has. */
+  async replicasOf(server: ClusterServer): Promise<number> {
+    return Number(await server.ask("WAIT", "1", "1000"));
+  }
+
   /** URLs of all servers. */
   get urls(): string[] {
     return this.servers.map(({ redis }) => redis.url);
