@@ -32,6 +32,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
   },
   journal: { purpose: "the contract of a durable log; SQLite, memory", imports: ["base"] },
   redis: { purpose: "backplane and journal over Redis", imports: ["base", "protocol", "pubsub", "journal"] },
+  postgres: { purpose: "journal over PostgreSQL", imports: ["base", "journal"] },
   cloud_api: { purpose: "Meta's Cloud API: types, parser, filter, signature, client", imports: ["base"] },
   inbox: {
     purpose: "the subprotocol between server and receivers",
