@@ -79,7 +79,7 @@ export async function openInNodeRedisCluster(
       return found.client!;
     });
   });
-  return await openNodeRedis(server, handler, signal);
+  return { ...await openNodeRedis(server, handler, signal), findsServer: true };
 }
 
 /**
@@ -123,7 +123,7 @@ export async function openInIoRedisCluster(
       return found;
     });
   });
-  return await openIoRedis(server, handler, signal);
+  return { ...await openIoRedis(server, handler, signal), findsServer: true };
 }
 
 /**

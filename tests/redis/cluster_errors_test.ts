@@ -10,21 +10,17 @@ const WITHIN_SCRIPT =
 describe("Errors of a cluster", () => {
   it("tell a slot that is being moved from one that has moved", () => {
     for (const text of ["ASK 5 h:1", "TRYAGAIN Multiple keys request during rehashing of slot", WITHIN_SCRIPT]) {
-      assertEquals([isMoving(new Error(text)), explainElsewhere(new Error(text))], [true, undefined]);
+      assertEquals([isMoving(new Error(text)), explainElsewhere(new Error(text), true)], [true, undefined]);
     }
-    assert(
-      explainElsewhere(new Error("MOVED 5 h:1"))!.startsWith(
-        "Another server of the cluster has the keys now (MOVED 5 h:1).",
-      ),
-    );
-    assertEquals(
-      explainElsewhere(new Error("CLUSTERDOWN The cluster is down")),
-      "The cluster of Redis is down: CLUSTERDOWN The cluster is down",
-    );
+    const moved = "Another server of the cluster has the keys now (MOVED 5 h:1)";
+    assertEquals(explainElsewhere(new Error("MOVED 5 h:1"), true), moved);
+    assert(explainElsewhere(new Error("MOVED 5 h:1"), false)!.startsWith(`${moved}. A client of one server cannot`));
+    const down = "CLUSTERDOWN The cluster is down";
+    assertEquals(explainElsewhere(new Error(down), true), `The cluster of Redis is down: ${down}`);
     for (const text of ["MOVED 5 h:1", "CLUSTERDOWN", "ERR no", "ASKING"]) {
       assertEquals(isMoving(new Error(text)), false);
     }
-    assertEquals(explainElsewhere(new Error("ERR MOVED")), undefined);
+    assertEquals(explainElsewhere(new Error("ERR MOVED"), true), undefined);
   });
 
   it("tell what a prefix lacks, and leave others as they are", () => {

@@ -117,7 +117,7 @@ describeRedis("RedisJournal in a cluster", () => {
         // One loss and one return a move: while keys move the connections stay.
         for (const node of nodes) {
           const away = node.messages("ERR_JOURNAL_AWAY");
-          assert(away.every((message) => message.includes("MOVED")), away.join("\n"));
+          assert(away.every((message) => /\(MOVED \S+ \S+\)$/.test(message)), away.join("\n"));
           assert(away.length <= 8, away.join("\n"));
         }
         assertEquals(nodes.flatMap((node) => node.messages("ERR_JOURNAL_LOST")), []);
@@ -157,7 +157,7 @@ describeRedis("RedisJournal in a cluster", () => {
       await until(() => node.messages("ERR_JOURNAL_AWAY").length > 0, "the reason");
       const [away] = node.messages("ERR_JOURNAL_AWAY");
       assert(away!.startsWith("Redis is away: Another server of the cluster has the keys now (MOVED "), away);
-      assert(away!.includes("Only a cluster client finds it (createCluster of npm:redis, Cluster of"), away);
+      assert(away!.includes("). A client of one server cannot find it: give a cluster client (createCluster"), away);
       await node.close();
     }
   });
@@ -325,7 +325,7 @@ describeRedis("RedisBackplane in a cluster", () => {
       for (const { got } of others) await until(() => got.length === 50, "all");
       for (const { got } of others) assertEquals(got, before);
       let from = 1000;
-      for (const key of ["a", "b", "foo"]) {
+      for (const key of ["a", "foo"]) {
         const dead = await cluster.killOwner(key);
         await Promise.all(stations.map(({ ready }) => ready));
         // The first one to come after a new connection begins a count of its own.
