@@ -22,14 +22,16 @@ export function isMoving(error: unknown): boolean {
  * Explains an error which shows that a connection leads to the wrong server of a cluster, or that the cluster is down.
  *
  * @param error Error of a command.
+ * @param isFollowed `true` if the next connection leads to the right server.
  * @returns The explanation; `undefined` for another error.
  */
-export function explainElsewhere(error: unknown): string | undefined {
+export function explainElsewhere(error: unknown, isFollowed: boolean): string | undefined {
   const text = describe(error);
   if (text.startsWith("CLUSTERDOWN")) return `The cluster of Redis is down: ${text}`;
   if (!text.startsWith("MOVED ")) return undefined;
-  return `Another server of the cluster has the keys now (${text}). Only a cluster client finds it (createCluster of ` +
-    `npm:redis, Cluster of npm:ioredis), or a function that makes a client of that server`;
+  const moved = `Another server of the cluster has the keys now (${text})`;
+  return isFollowed ? moved : `${moved}. A client of one server cannot find it: give a cluster client (createCluster ` +
+    `of npm:redis, Cluster of npm:ioredis), or a function that makes a client of that server`;
 }
 
 /**

@@ -10,7 +10,7 @@
 
 import type { IoRedisClient, IoRedisCluster, NodeRedisClient, NodeRedisCluster } from "./client.ts";
 import { openIoRedis } from "./ioredis_link.ts";
-import type { RedisLink, RedisLinkHandler } from "./link.ts";
+import { type RedisLink, type RedisLinkHandler, unlessAborted } from "./link.ts";
 import { openNodeRedis } from "./node_redis_link.ts";
 
 /** A server of a cluster, as `npm:redis` lists it. */
@@ -79,7 +79,7 @@ export async function openInNodeRedisCluster(
       return found.client!;
     });
   });
-  return await openNodeRedis(server, handler, signal);
+  return { ...await openNodeRedis(server, handler, signal), findsServer: true };
 }
 
 /**
@@ -123,7 +123,7 @@ export async function openInIoRedisCluster(
       return found;
     });
   });
-  return await openIoRedis(server, handler, signal);
+  return { ...await openIoRedis(server, handler, signal), findsServer: true };
 }
 
 /**
@@ -146,15 +146,10 @@ async function firstOf<Way, Found>(ways: readonly Way[], attempt: (way: Way) => 
 
 /** Asks with a copy of the program's client, which is closed afterwards, or when it takes too long. */
 async function asked<Found>(end: () => void, signal: AbortSignal, ask: () => Promise<Found>): Promise<Found> {
-  const aborted = Promise.withResolvers<never>();
-  const abort = (): void => aborted.reject(signal.reason);
-  aborted.promise.catch(() => {});
-  signal.addEventListener("abort", abort, { once: true });
   try {
     signal.throwIfAborted();
-    return await Promise.race([ask(), aborted.promise]);
+    return await unlessAborted(ask(), signal);
   } finally {
-    signal.removeEventListener("abort", abort);
     try {
       end();
     } catch {

@@ -35,16 +35,19 @@ if own then
   local start, cursor = parse_cursor(own)
   begun, seq = start, math.max(seq, cursor)
 end
-redis.call('HSET', key, ARGV[2], int(begun) .. ' ' .. int(seq))
-redis.call('SADD', K('names'), ARGV[1])
-local all = redis.call('HGETALL', key)
+-- Found before the first write: is_alive fails for a key that is not there while a cluster moves the slot.
+local all, over = redis.call('HGETALL', key), {}
 for at = 1, #all, 2 do
   local _, cursor = parse_cursor(all[at + 1])
-  if all[at] ~= 'group' and cursor >= begun and not is_alive(all[at]) then redis.call('HDEL', key, all[at]) end
+  local other = all[at] ~= 'group' and all[at] ~= ARGV[2]
+  if other and cursor >= begun and not is_alive(all[at]) then over[#over + 1] = all[at] end
 end
+redis.call('HSET', key, ARGV[2], int(begun) .. ' ' .. int(seq))
+redis.call('SADD', K('names'), ARGV[1])
+for _, node in ipairs(over) do redis.call('HDEL', key, node) end
 return 1
 `,
-  { keys: ["cursor:$1", "node:$2"] },
+  { keys: ["cursor:$1"] },
 );
 
 /**
@@ -123,7 +126,7 @@ local stream, group, me, count = K('stream'), ARGV[1], ARGV[2], tonumber(ARGV[3]
 local again, new, last, room = {}, {}, delivered(group), tonumber(ARGV[4])
 if not last then return redis.error_reply('NOGROUP it was deleted with the stream') end
 local s, ended = state(), {}
--- All are found before the first entry is claimed: is_active may fail, and an entry claimed by then would be lost.
+-- Found before the first entry is claimed: is_active may fail as above, and what was claimed would be delivered late.
 for _, consumer in ipairs(redis.call('XINFO', 'CONSUMERS', stream, group)) do
   if field(consumer, 'name') ~= me and not is_active(field(consumer, 'name')) then ended[#ended + 1] = consumer end
 end

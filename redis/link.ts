@@ -38,6 +38,8 @@ export interface RedisLink {
   readonly database?: number | undefined;
   /** Returns whether it is open; only for clients that do not report the end of a connection. */
   readonly isAlive?: (() => boolean) | undefined;
+  /** `true`: the next connection is made to the server of a cluster that has the keys by then. */
+  readonly findsServer?: boolean | undefined;
   /**
    * Closes the connection; commands without an answer reject. Ignored if it is closed already.
    *

@@ -42,7 +42,7 @@ export function linkOpener(source: RedisSource, key?: string): LinkOpener {
 function madeOpener(make: RedisClientMaker, slot: number | undefined): LinkOpener {
   return async (handler, signal) => {
     const client = await unlessAborted(Promise.resolve(make()), signal);
-    return await clientOpener(client, slot)(handler, signal);
+    return { ...await clientOpener(client, slot)(handler, signal), findsServer: true };
   };
 }
 

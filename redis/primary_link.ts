@@ -60,7 +60,7 @@ export class PrimaryLink implements RedisLink {
 
   /** Gives the connection up after the error of a server that cannot serve any more. */
   #judge = (error: unknown): void => {
-    const elsewhere = explainElsewhere(error);
+    const elsewhere = explainElsewhere(error, this.#link.findsServer === true);
     if (elsewhere !== undefined) return this.#lost(new Error(elsewhere, { cause: error }));
     const text = describe(error);
     if (!REPLICA_ERRORS.some((code) => text.startsWith(code))) return;

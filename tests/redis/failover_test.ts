@@ -248,8 +248,6 @@ describeRedis("A client of the program", () => {
     const kinds: [object, string][] = [
       [{ acquire() {}, release() {} }, "a pool of clients"],
       [{ acquire() {}, getSentinelNode() {} }, "for sentinels (createSentinel of npm:redis)"],
-      [{ nodeClient() {}, duplicate() {} }, "a cluster of npm:redis (createCluster)"],
-      [{ isCluster: true, duplicate() {} }, "a Cluster of npm:ioredis"],
     ];
     for (const [client, kind] of kinds) {
       assertThrows(() => new RedisBackplane(client as RedisClient), OptionError, `The Redis client is ${kind}: `);

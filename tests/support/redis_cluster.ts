@@ -1,6 +1,6 @@
 /**
- * A Redis cluster for tests: three primaries with a replica each, on free ports of loopback; and the cluster clients of
- * programs, each real.
+ * A Redis cluster for tests: three primaries, with a replica each unless a test says otherwise, on free ports of
+ * loopback; and the cluster clients of programs, each real.
  */
 
 import { hashSlot } from "../../redis/slots.ts";
@@ -53,7 +53,15 @@ export class ClusterServer {
   }
 }
 
-/** A cluster of six servers. */
+/** First slot of a primary; from 3 on: the number of slots. */
+const firstSlot = (primary: number): number => Math.floor(SLOTS * primary / 3);
+
+/** Number of the primary, from 0, that has a slot at the start. */
+export function primaryOf(slot: number): number {
+  return [2, 1, 0].find((primary) => firstSlot(primary) <= slot)!;
+}
+
+/** A cluster of three primaries. */
 export class RedisCluster implements AsyncDisposable {
   readonly servers: readonly ClusterServer[];
 
@@ -61,8 +69,15 @@ export class RedisCluster implements AsyncDisposable {
     this.servers = servers;
   }
 
-  static async start(options: readonly string[] = []): Promise<RedisCluster> {
-    const starting = Array.from({ length: 6 }, async () => {
+  /**
+   * Starts one.
+   *
+   * @param options Options of all servers.
+   * @param replicas Number of replicas of each primary.
+   */
+  static async start(options: readonly string[] = [], replicas: readonly number[] = [1, 1, 1]): Promise<RedisCluster> {
+    const masters = replicas.flatMap((count, primary) => Array.from({ length: count }, () => primary));
+    const starting = Array.from({ length: 3 + masters.length }, async () => {
       const bus = await freePort();
       const fixed = ["--cluster-enabled", "yes", "--cluster-port", `${bus}`, "--repl-diskless-sync-delay", "0"];
       const timeout = ["--cluster-node-timeout", `${NODE_TIMEOUT}`, "--appendonly", "yes", "--appendfsync", "everysec"];
@@ -70,17 +85,17 @@ export class RedisCluster implements AsyncDisposable {
     });
     const started = await Promise.all(starting);
     const cluster = new RedisCluster(started.map(({ server }) => server));
-    await cluster.#join(started.map(({ bus }) => bus));
+    await cluster.#join(started.map(({ bus }) => bus), masters);
     return cluster;
   }
 
-  async #join(buses: number[]): Promise<void> {
+  async #join(buses: readonly number[], masters: readonly number[]): Promise<void> {
     const { servers } = this;
     for (const [at, server] of servers.entries()) {
       server.id = String(await server.ask("CLUSTER", "MYID"));
       await server.ask("CLUSTER", "SET-CONFIG-EPOCH", `${at + 1}`);
       if (at < 3) {
-        const range = [Math.floor(SLOTS * at / 3), Math.floor(SLOTS * (at + 1) / 3) - 1];
+        const range = [firstSlot(at), firstSlot(at + 1) - 1];
         await server.ask("CLUSTER", "ADDSLOTSRANGE", ...range.map(String));
       }
     }
@@ -89,10 +104,12 @@ export class RedisCluster implements AsyncDisposable {
     }
     const knowsAll = async (server: ClusterServer): Promise<boolean> => {
       const lines = String(await server.ask("CLUSTER", "NODES")).trim().split("\n");
-      return lines.length === 6 && lines.every((line) => !line.includes("handshake"));
+      return lines.length === servers.length && lines.every((line) => !line.includes("handshake"));
     };
     for (const server of servers) await until(() => knowsAll(server), "all servers to know each other");
-    for (const at of [3, 4, 5]) await servers[at]!.ask("CLUSTER", "REPLICATE", servers[at - 3]!.id);
+    for (const [at, primary] of masters.entries()) {
+      await servers[3 + at]!.ask("CLUSTER", "REPLICATE", servers[primary]!.id);
+    }
     await this.untilHealthy();
   }
 
@@ -162,6 +179,11 @@ export class RedisCluster implements AsyncDisposable {
     await owner.kill();
     await until(async () => await this.owner(key) !== owner, "a fail-over", 30_000);
     return owner;
+  }
+
+  /** Number of replicas that have all that a server has. */
+  async replicasOf(server: ClusterServer): Promise<number> {
+    return Number(await server.ask("WAIT", "1", "1000"));
   }
 
   /** URLs of all servers. */

@@ -203,8 +203,10 @@ export const SENTINEL_SOURCES: ReadonlyMap<string, SentinelSourceMaker> = new Ma
   ["npm:ioredis", makeIoRedis],
   ["npm:redis", makeNodeSentinel],
   ["npm:redis by addresses", async (ports: readonly number[]) => makeSentinels(await nodeRedisMaker(), ports)],
-  ..."Deno" in globalThis ? [] : [["Bun.RedisClient", async (ports: readonly number[]) => {
-    const { RedisClient: Client } = await import("bun" as string);
-    return makeSentinels((url) => new Client(url), ports);
-  }] as const],
+  ..."Deno" in globalThis ? [] : [
+    ["Bun.RedisClient", async (ports: readonly number[]) => {
+      const { RedisClient: Client } = await import("bun" as string);
+      return makeSentinels((url) => new Client(url), ports);
+    }] as const,
+  ],
 ]);
