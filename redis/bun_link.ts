@@ -58,7 +58,8 @@ async function unlessAborted(made: Promise<OwnBun>, signal: AbortSignal): Promis
 }
 
 /**
- * Connects with a command in the queue, which gets the error for a wrong password or certificate; `connect` hides it.
+ * Connects with a command in the queue, which gets the error for a wrong password, certificate or database; `connect`
+ * hides it.
  */
 async function connectBun(own: OwnBun): Promise<void> {
   let failure: unknown;
@@ -69,6 +70,8 @@ async function connectBun(own: OwnBun): Promise<void> {
     await answered;
     throw failure ?? error;
   }
+  await answered;
+  if (failure !== undefined) throw failure;
 }
 
 /**

@@ -1,0 +1,67 @@
+/**
+ * Journals of the command line, with the clients for databases that the runtime has, or else of npm.
+ *
+ * @module
+ */
+
+import type { Journal } from "../journal/journal.ts";
+import type { RedisClient } from "../redis/client.ts";
+import { RedisJournal } from "../redis/journal.ts";
+import { bunDatabases } from "../transport/bun_databases.ts";
+import { parseNumber } from "./io.ts";
+import type { DatabasePlace, JournalFlags, JournalPlace } from "./journal_place.ts";
+import { loadPackage } from "./npm_package.ts";
+
+/** A journal, as the server takes it. */
+export interface OpenedJournal {
+  /** The setting of the server. */
+  readonly journal: Journal | string | null;
+  /** Place of the notifications, to be printed. */
+  readonly shown: string;
+  /** Closes what the server does not close. */
+  close(): Promise<void>;
+}
+
+/** Versions of the packages that tests use. */
+const IOREDIS = "ioredis@6.0.0";
+
+/**
+ * Opens a journal in a database; the server opens files itself.
+ *
+ * @param place The place.
+ * @param flags Flags with the settings of the journal.
+ * @returns The journal.
+ * @throws {Error} If it cannot be opened.
+ */
+export async function openJournal(place: JournalPlace, flags: JournalFlags): Promise<OpenedJournal> {
+  switch (place.kind) {
+    case "memory":
+      return { journal: null, shown: "in memory only: they are lost when this program ends", close: async () => {} };
+    case "file":
+      return { journal: place.path, shown: `in ${place.path}`, close: async () => {} };
+    case "redis":
+      return await openRedis(place, flags);
+    case "postgres":
+      throw new Error("not yet");
+  }
+}
+
+async function openRedis({ url, shown }: DatabasePlace, flags: JournalFlags): Promise<OpenedJournal> {
+  const replicas = parseNumber("redis-replicas", flags["redis-replicas"], [0, 100]) ?? 0;
+  const client = await makeRedisClient(url, shown);
+  const journal = await RedisJournal.open(client, { prefix: flags["redis-prefix"], replicas });
+  const { durability } = journal;
+  const settings = durability === "always" ? "" : `, which may forget some when it fails (durability: ${durability})`;
+  return { journal, shown: `in ${shown}${settings}`, close: () => journal.close() };
+}
+
+/** Makes a client that does not connect: the journal opens connections of its own. */
+async function makeRedisClient(url: string, shown: string): Promise<RedisClient> {
+  const own = bunDatabases();
+  if (own !== undefined) return new own.RedisClient(url, { autoReconnect: false }) as RedisClient;
+  const { Redis } = await loadPackage(IOREDIS, `a journal in ${shown}`) as {
+    Redis: new (...args: unknown[]) => object;
+  };
+  // Addresses of both versions of IP.
+  return new Redis(url, { lazyConnect: true, family: 0 }) as RedisClient;
+}
