@@ -85,6 +85,17 @@ export type {
 export type { SequenceRange } from "./journal/sequence_ranges.ts";
 export { SqliteJournal } from "./journal/sqlite_journal.ts";
 export { MemoryJournal } from "./journal/memory_journal.ts";
+export { PostgresJournal } from "./postgres/journal.ts";
+export type { PostgresJournalOptions } from "./postgres/journal.ts";
+export type { PostgresDurability } from "./postgres/durability.ts";
+export type {
+  BunSqlClient,
+  PgClient,
+  PgPool,
+  PostgresClient,
+  PostgresClientSource,
+  PostgresJsClient,
+} from "./postgres/client.ts";
 export { RedisJournal } from "./redis/journal.ts";
 export type { RedisJournalOptions } from "./redis/journal.ts";
 export type { RedisDurability } from "./redis/server_config.ts";

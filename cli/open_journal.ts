@@ -6,6 +6,8 @@
 
 import type { Journal } from "../journal/journal.ts";
 import type { RedisClient } from "../redis/client.ts";
+import type { PostgresClient } from "../postgres/client.ts";
+import { PostgresJournal } from "../postgres/journal.ts";
 import { RedisJournal } from "../redis/journal.ts";
 import { bunDatabases } from "../transport/bun_databases.ts";
 import { parseNumber } from "./io.ts";
@@ -22,8 +24,8 @@ export interface OpenedJournal {
   close(): Promise<void>;
 }
 
-/** Versions of the packages that tests use. */
-const IOREDIS = "ioredis@6.0.0";
+/** Versions of the packages, those of the tests. */
+const IOREDIS = "ioredis@6.0.0", POSTGRES = "postgres@3.4.9";
 
 /**
  * Opens a journal in a database; the server opens files itself.
@@ -42,7 +44,7 @@ export async function openJournal(place: JournalPlace, flags: JournalFlags): Pro
     case "redis":
       return await openRedis(place, flags);
     case "postgres":
-      throw new Error("not yet");
+      return await openPostgres(place, flags);
   }
 }
 
@@ -50,9 +52,16 @@ async function openRedis({ url, shown }: DatabasePlace, flags: JournalFlags): Pr
   const replicas = parseNumber("redis-replicas", flags["redis-replicas"], [0, 100]) ?? 0;
   const client = await makeRedisClient(url, shown);
   const journal = await RedisJournal.open(client, { prefix: flags["redis-prefix"], replicas });
-  const { durability } = journal;
-  const settings = durability === "always" ? "" : `, which may forget some when it fails (durability: ${durability})`;
-  return { journal, shown: `in ${shown}${settings}`, close: () => journal.close() };
+  return {
+    journal,
+    shown: shownWith(shown, journal.durability, journal.durability === "always"),
+    close: () => journal.close(),
+  };
+}
+
+/** Names the place, and how durable it is if it may lose what got its 200. */
+function shownWith(shown: string, durability: string, isDurable: boolean): string {
+  return `in ${shown}${isDurable ? "" : `, which may lose some when it crashes (durability: ${durability})`}`;
 }
 
 /** Makes a client that does not connect: the journal opens connections of its own. */
@@ -64,4 +73,39 @@ async function makeRedisClient(url: string, shown: string): Promise<RedisClient>
   };
   // Addresses of both versions of IP.
   return new Redis(url, { lazyConnect: true, family: 0 }) as RedisClient;
+}
+
+/** A pool of connections, made without connecting. */
+interface SqlPool {
+  end(options: { timeout: number }): Promise<unknown>;
+}
+
+async function openPostgres({ url, shown }: DatabasePlace, flags: JournalFlags): Promise<OpenedJournal> {
+  const client = await makePostgresClient(url, shown);
+  const end = (): Promise<unknown> => (client as unknown as SqlPool).end({ timeout: 0 });
+  let journal: PostgresJournal;
+  try {
+    journal = await PostgresJournal.open(client, { schema: flags["postgres-schema"] });
+  } catch (error) {
+    await end();
+    throw error;
+  }
+  return {
+    journal,
+    shown: shownWith(shown, journal.durability, journal.durability !== "off"),
+    close: async () => {
+      await journal.close();
+      await end();
+    },
+  };
+}
+
+async function makePostgresClient(url: string, shown: string): Promise<PostgresClient> {
+  const own = bunDatabases();
+  if (own !== undefined) return new own.SQL(url) as PostgresClient;
+  const { default: postgres } = await loadPackage(POSTGRES, `a journal in ${shown}`) as {
+    default: (url: string, options: object) => PostgresClient;
+  };
+  // Notices, as of a table that exists already, are printed without this.
+  return postgres(url, { onnotice: () => {} });
 }

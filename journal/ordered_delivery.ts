@@ -95,6 +95,20 @@ export class OrderedDelivery {
     }
   }
 
+  /**
+   * Delivers all entries that are in the journal now.
+   *
+   * @returns Resolves when they are delivered. Rejects if the journal cannot be read.
+   */
+  async catchUp(): Promise<void> {
+    // One that runs may have begun before the last entry came.
+    await this.#reading?.catch(() => {});
+    for (let before = -1; before < this.#delivered && !this.#owner.isClosed;) {
+      before = this.#delivered;
+      await (this.#reading ??= this.#readOn().finally(() => this.#reading = undefined));
+    }
+  }
+
   async #readOn(): Promise<void> {
     const { last, entries } = await this.#owner.read(this.#delivered, READ_COUNT);
     for (const entry of entries) this.deliver(entry);

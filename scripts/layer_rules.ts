@@ -32,6 +32,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
   },
   journal: { purpose: "the contract of a durable log; SQLite, memory", imports: ["base"] },
   redis: { purpose: "backplane and journal over Redis", imports: ["base", "protocol", "pubsub", "journal"] },
+  postgres: { purpose: "journal over PostgreSQL", imports: ["base", "journal"] },
   cloud_api: { purpose: "Meta's Cloud API: types, parser, filter, signature, client", imports: ["base"] },
   inbox: {
     purpose: "the subprotocol between server and receivers",
@@ -41,7 +42,10 @@ export const ROOMS: Readonly<Record<string, Room>> = {
     purpose: "the pair of webhook server and receiver",
     imports: ["base", "protocol", "connection", "server", "client", "journal", "cloud_api", "inbox"],
   },
-  cli: { purpose: "the program", imports: ["base", "transport", "journal", "redis", "cloud_api", "whatsapp"] },
+  cli: {
+    purpose: "the program",
+    imports: ["base", "transport", "journal", "redis", "postgres", "cloud_api", "whatsapp"],
+  },
 };
 
 /** Rooms of which another may import a few files only: from, to, the files, and its files that may (without: all). */

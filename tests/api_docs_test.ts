@@ -18,6 +18,7 @@ import { API_SETTINGS } from "../cloud_api/api_settings.ts";
 import { RETENTION_SETTINGS } from "../journal/retention.ts";
 import { COMPRESSION_SETTINGS } from "../protocol/deflate.ts";
 import { REDIS_BACKPLANE_SETTINGS } from "../redis/backplane.ts";
+import { POSTGRES_JOURNAL_SETTINGS } from "../postgres/journal.ts";
 import { REDIS_JOURNAL_SETTINGS } from "../redis/journal.ts";
 import { ROOMS } from "../scripts/layer_rules.ts";
 import { SERVER_HANDLERS } from "../server/handlers.ts";
@@ -43,6 +44,7 @@ const OPTIONS: Readonly<Record<string, readonly object[]>> = {
   "cloud-api/~/WhatsAppApiOptions": [API_SETTINGS],
   "simulate/~/SimulatorOptions": [SIMULATOR_SETTINGS],
   "whatsapp/~/JournalRetention": [RETENTION_SETTINGS],
+  "whatsapp/~/PostgresJournalOptions": [POSTGRES_JOURNAL_SETTINGS, RETENTION_SETTINGS],
   "whatsapp/~/RedisJournalOptions": [REDIS_JOURNAL_SETTINGS, RETENTION_SETTINGS],
   "whatsapp/~/WhatsAppReceiverOptions": [RECEIVER_SETTINGS, RECEIVER_HANDLERS, ...CLIENT_OPTION_TABLES],
   "whatsapp/~/WhatsAppServerOptions": [WHATSAPP_SETTINGS, WHATSAPP_HANDLERS, ...SERVER_TABLES],

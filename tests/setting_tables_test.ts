@@ -11,6 +11,7 @@ import { API_SETTINGS } from "../cloud_api/api_settings.ts";
 import { RETENTION_SETTINGS } from "../journal/retention.ts";
 import { COMPRESSION_SETTINGS } from "../protocol/deflate.ts";
 import { REDIS_BACKPLANE_SETTINGS } from "../redis/backplane.ts";
+import { POSTGRES_JOURNAL_SETTINGS } from "../postgres/journal.ts";
 import { REDIS_JOURNAL_SETTINGS } from "../redis/journal.ts";
 import { SERVER_SETTINGS } from "../server/settings.ts";
 import { RECEIVER_SETTINGS } from "../whatsapp/receiver_settings.ts";
@@ -39,6 +40,7 @@ const TABLES: readonly Row[] = [
     "deduplicate",
   ]],
   ["journals", RETENTION_SETTINGS, ["journal/journal.ts"], []],
+  ["PostgresJournal", POSTGRES_JOURNAL_SETTINGS, ["journal/journal.ts", "postgres/journal.ts"], []],
   ["RedisJournal", REDIS_JOURNAL_SETTINGS, ["journal/journal.ts", "redis/journal.ts"], []],
   ["RedisBackplane", REDIS_BACKPLANE_SETTINGS, ["redis/backplane.ts"], []],
   ["WhatsAppApi", API_SETTINGS, ["cloud_api/api_settings.ts"], ["accessToken", "phoneNumberId", "accountId"]],

@@ -1,0 +1,102 @@
+/**
+ * Clients for PostgreSQL, told apart by their shape: `npm:pg`, `npm:postgres`, and Bun's own. The program's client
+ * serves as a model for connections with the same address, credentials and TLS, or lends them.
+ *
+ * @module
+ */
+
+import { OptionError } from "../base/errors.ts";
+
+/** A pool of `npm:pg` (8 or later), as `new Pool` makes it. */
+export interface PgPool {
+  /** Options of the pool. */
+  readonly options: object;
+  /** Number of its connections. */
+  readonly totalCount: number;
+  /** Takes a connection. */
+  connect(): Promise<unknown>;
+}
+
+/** A client of `npm:pg` (8 or later), as `new Client` makes it; it need not be connected. */
+export interface PgClient {
+  /** Port of the server. */
+  readonly port: number;
+  /** Quotes a name. */
+  escapeIdentifier(name: string): string;
+  /** Connects. */
+  connect(): Promise<unknown>;
+}
+
+/** A client of `npm:postgres` (3.4 or later), as `postgres` makes it. */
+export interface PostgresJsClient {
+  /** Its options, complete. */
+  readonly options: object;
+  /** Lends a connection. */
+  reserve(): Promise<unknown>;
+  /** Listens to a channel. */
+  listen(channel: string, listener: (payload: string) => void): Promise<unknown>;
+  /** Streams changes; only this client has it. */
+  subscribe(...args: never[]): Promise<unknown>;
+}
+
+/** The client built into Bun, `SQL`, for PostgreSQL. */
+export interface BunSqlClient {
+  /** Its options, complete. */
+  readonly options: object;
+  /** Lends a connection. */
+  reserve(): Promise<unknown>;
+  /** Flushes statements; only this client has it. */
+  flush(): void;
+}
+
+/** A client for PostgreSQL 14 or later, made by the program. */
+export type PostgresClient = PgPool | PgClient | PostgresJsClient | BunSqlClient;
+
+/**
+ * A client, or a function that gives one for each attempt to connect, such as one with the address of the primary of
+ * the time.
+ */
+export type PostgresClientSource = PostgresClient | (() => PostgresClient | Promise<PostgresClient>);
+
+/** Kind of a client. */
+export type PostgresClientKind = "pool" | "client" | "postgres" | "bun";
+
+/**
+ * Finds the kind of a client by its shape.
+ *
+ * @param client The program's client.
+ * @returns The kind.
+ * @throws {OptionError} If it is unknown, or a client that cannot be used.
+ */
+export function kindOf(client: unknown): PostgresClientKind {
+  const given = (client ?? {}) as Record<string, unknown>;
+  const can = (name: string): boolean => typeof given[name] === "function";
+  if (can("unsafe")) {
+    if (!can("reserve")) throw new OptionError("The PostgreSQL client is a transaction or a reserved connection");
+    if (can("subscribe")) return "postgres";
+    if (can("flush")) return bunKind(given.options);
+  }
+  if (can("connect") && can("query")) {
+    if (typeof given.totalCount === "number") return "pool";
+    if (can("release")) throw new OptionError("The PostgreSQL client is one of a pool: give the pool itself");
+    if (can("escapeIdentifier") && typeof given.port === "number") return "client";
+  }
+  throw new OptionError("The PostgreSQL client is of none of these kinds: npm:pg, npm:postgres, built into Bun (SQL)");
+}
+
+/** Clients of Bun are for other databases too. */
+function bunKind(options: unknown): "bun" {
+  const { adapter } = (options ?? {}) as { adapter?: unknown };
+  if (adapter === "postgres") return "bun";
+  throw new OptionError(`The SQL client is for another database: its adapter is "${String(adapter)}", not "postgres"`);
+}
+
+/**
+ * Tells a client from a function that gives one: clients of two packages can be called themselves.
+ *
+ * @param source The argument of the program.
+ * @returns `true` for a function that gives clients.
+ */
+export function isResolver(source: PostgresClientSource): source is () => PostgresClient | Promise<PostgresClient> {
+  return typeof source === "function" && !("unsafe" in source);
+}
