@@ -25,7 +25,7 @@ export interface OpenedJournal {
 }
 
 /** Versions of the packages, those of the tests. */
-const IOREDIS = "ioredis@6.0.0", POSTGRES = "postgres@3.4.9";
+const IOREDIS = "ioredis@6.0.0", PG = "pg@8.23.1";
 
 /**
  * Opens a journal in a database; the server opens files itself.
@@ -75,37 +75,22 @@ async function makeRedisClient(url: string, shown: string): Promise<RedisClient>
   return new Redis(url, { lazyConnect: true, family: 0 }) as RedisClient;
 }
 
-/** A pool of connections, made without connecting. */
-interface SqlPool {
-  end(options: { timeout: number }): Promise<unknown>;
-}
-
 async function openPostgres({ url, shown }: DatabasePlace, flags: JournalFlags): Promise<OpenedJournal> {
   const client = await makePostgresClient(url, shown);
-  const end = (): Promise<unknown> => (client as unknown as SqlPool).end({ timeout: 0 });
-  let journal: PostgresJournal;
-  try {
-    journal = await PostgresJournal.open(client, { schema: flags["postgres-schema"] });
-  } catch (error) {
-    await end();
-    throw error;
-  }
+  const journal = await PostgresJournal.open(client, { schema: flags["postgres-schema"] });
   return {
     journal,
     shown: shownWith(shown, journal.durability, journal.durability !== "off"),
-    close: async () => {
-      await journal.close();
-      await end();
-    },
+    close: () => journal.close(),
   };
 }
 
+/** Makes a client that does not connect: the journal opens connections of its own. */
 async function makePostgresClient(url: string, shown: string): Promise<PostgresClient> {
   const own = bunDatabases();
   if (own !== undefined) return new own.SQL(url) as PostgresClient;
-  const { default: postgres } = await loadPackage(POSTGRES, `a journal in ${shown}`) as {
-    default: (url: string, options: object) => PostgresClient;
+  const { default: pg } = await loadPackage(PG, `a journal in ${shown}`) as {
+    default: { Pool: new (options: object) => PostgresClient };
   };
-  // Notices, as of a table that exists already, are printed without this.
-  return postgres(url, { onnotice: () => {} });
+  return new pg.Pool({ connectionString: url });
 }
