@@ -30,6 +30,7 @@ export const TESTED_ELSEWHERE: ReadonlyMap<string, string> = new Map([
   ["protocol/mask_simd.ts", "tests/protocol/mask_test.ts runs all loops against each other"],
   ["protocol/raw_deflate.ts", "tests/protocol/deflate_test.ts drives it through messages, bit by bit"],
   ["protocol/request_body.ts", "tests/server/held_test.ts and accept_test.ts drive it with a session"],
+  ["transport/bun_databases.ts", "tests/cli/open_journal_test.ts opens a journal with each client, on Bun"],
   ["transport/bun_dial.ts", "tests/transport/transport_test.ts connects with it; bun_test.ts has its failures"],
   ["transport/bun_stream_tls.ts", "tests/transport/transport_test.ts (TLS of node:tls) and proxy_gate_test.ts"],
   ["transport/bun_tls.ts", "tests/transport/tls_handshake_test.ts and bun_test.ts"],

@@ -272,6 +272,25 @@ describeRedis("A client of the program", () => {
     });
   }
 
+  // A program's client of npm:redis does not connect then.
+  for (const [name, make] of [...CLIENTS].filter(([name]) => name !== "npm:redis")) {
+    it(`gets an error for a database that does not exist, with ${name}`, async () => {
+      await using redis = await RedisServer.start(["--databases", "2"]);
+      await using program = await make(`${redis.url}/5`);
+      const { session, reasons } = watch(program.client);
+      await until(() => reasons.length > 0 || session.link !== undefined, "the bad news");
+      assertEquals(reasons, ["ERR DB index is out of range"]);
+      await session.close();
+      await using other = await make(`${redis.url}/1`);
+      const second = watch(other.client);
+      await second.session.ready;
+      await second.session.link!.send(["SET", "key", "value"]);
+      await using reader = await make(`${redis.url}/0`);
+      assertEquals(await reader.command("DBSIZE"), 0);
+      await second.session.close();
+    });
+  }
+
   if (CLIENTS.has("Bun.RedisClient")) {
     it("gets an error for an unverifiable certificate or a wrong password, with Bun.RedisClient", async () => {
       const { RedisClient: Client } = await import("bun" as string);
