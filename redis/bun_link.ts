@@ -44,7 +44,8 @@ async function duplicateBun(client: BunRedisClient, signal: AbortSignal): Promis
 }
 
 /**
- * Connects with a command in the queue, which gets the error for a wrong password or certificate; `connect` hides it.
+ * Connects with a command in the queue, which gets the error for a wrong password, certificate or database; `connect`
+ * hides it.
  */
 async function connectBun(own: OwnBun): Promise<void> {
   let failure: unknown;
@@ -55,6 +56,8 @@ async function connectBun(own: OwnBun): Promise<void> {
     await answered;
     throw failure ?? error;
   }
+  await answered;
+  if (failure !== undefined) throw failure;
 }
 
 /**

@@ -34,8 +34,12 @@ export interface RedisLink {
   subscribe(channels: string[]): Promise<unknown>;
   /** Unsubscribes from channels. */
   unsubscribe(channels: string[]): Promise<unknown>;
+  /** Number of the database by the options of the client, where they can be read. */
+  readonly database?: number | undefined;
   /** Returns whether it is open; only for clients that do not report the end of a connection. */
   readonly isAlive?: (() => boolean) | undefined;
+  /** `true`: the next connection is made to the server of a cluster that has the keys by then. */
+  readonly findsServer?: boolean | undefined;
   /**
    * Closes the connection; commands without an answer reject. Ignored if it is closed already.
    *
@@ -88,6 +92,11 @@ export class Ending {
   #hasEnded = false;
   #destroyed = false;
 
+  /**
+   * Begins before the connection is open.
+   *
+   * @param handler Takes the end of an open connection.
+   */
   constructor(handler: RedisLinkHandler) {
     this.#handler = handler;
   }
