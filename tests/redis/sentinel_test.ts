@@ -109,6 +109,8 @@ async function survive(options: SentinelRigOptions, fault: (rig: SentinelRig) =>
   const all = (await Promise.all(opened)).map((user) => users.use(user));
   const before = await rig.primaryPort();
   await Promise.all(all.map((user) => Promise.all([user.goesOn(20), user.hears("before")])));
+  // The journal and both backplanes of each client.
+  await until(() => rig.listens(3 * all.length), "the sentinels to be listened to");
   await fault(rig);
   await until(async () => await rig.primaryPort() !== before, "another primary", 45_000);
   await Promise.all(all.map((user) => Promise.all([user.goesOn(20), user.hears("after")])));

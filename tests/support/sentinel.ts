@@ -161,6 +161,15 @@ export class SentinelRig implements AsyncDisposable {
     return replicas.filter(follows).map(({ port }) => Number(port));
   }
 
+  /** Tells whether each sentinel has as many subscribers to two channels. */
+  async listens(count: number): Promise<boolean> {
+    for (const { command } of this.sentinels) {
+      const clients = String(await command("CLIENT", "LIST")).split("\n");
+      if (clients.filter((client) => client.includes(" sub=2 ")).length < count) return false;
+    }
+    return true;
+  }
+
   /** Has a replica take over, as an operator does. */
   async failover(): Promise<void> {
     await this.sentinels[0]!.command("SENTINEL", "FAILOVER", PRIMARY);
