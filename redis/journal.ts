@@ -20,9 +20,12 @@ import type {
   NewEntry,
   SharedCursor,
 } from "../journal/journal.ts";
+import { LEASE_DURATION, NodeLease } from "../journal/node_lease.ts";
 import { notifyAppended, notifyTrimmed } from "../journal/notify.ts";
 import { RETENTION_HINTS, RETENTION_SETTINGS, type RetentionSettings } from "../journal/retention.ts";
 import type { SequenceRange } from "../journal/sequence_ranges.ts";
+import { SharedPart } from "../journal/shared_part.ts";
+import { JournalTrimmer } from "../journal/trimmer.ts";
 import type { RedisClient } from "./client.ts";
 import { JournalConnections } from "./connections.ts";
 import { CURSOR_SCRIPTS } from "./cursor_scripts.ts";
@@ -32,16 +35,15 @@ import { decodeEntry, encodeBody } from "./entry.ts";
 import { JournalEpoch, type OpenAnswer } from "./epoch.ts";
 import { evictionError, readError, REPLACED, writeError } from "./journal_errors.ts";
 import type { RedisLink } from "./link.ts";
-import { APPEND, LOG_SCRIPTS, OPEN, READ } from "./log_scripts.ts";
+import { APPEND, LOG_SCRIPTS, OPEN, READ, SIGN } from "./log_scripts.ts";
 import { JournalLosses } from "./losses.ts";
 import { NAME_SCRIPTS } from "./name_scripts.ts";
-import { NodeLease } from "./node_lease.ts";
 import { type LinkOpener, linkOpener } from "./open_link.ts";
 import { ReplicaConfirmation } from "./replicas.ts";
-import { RedisRetention } from "./retention.ts";
+import { trimRedis } from "./retention.ts";
 import { ScriptRunner } from "./script_runner.ts";
 import { readDurability, readEviction, type RedisDurability } from "./server_config.ts";
-import { RedisSharedCursor } from "./shared_cursor.ts";
+import { RedisSharedStore } from "./shared_cursor.ts";
 import { StreamTail } from "./tail.ts";
 
 /**
@@ -153,12 +155,12 @@ export class RedisJournal implements Journal {
   #epoch: JournalEpoch;
   #reopening: Promise<void> | undefined;
   #losses: JournalLosses;
-  #lease: NodeLease;
+  #lease: NodeLease<RedisLink>;
   #tail: StreamTail;
   #replicas: ReplicaConfirmation;
   #cursors: RedisCursors;
-  #trimmer: RedisRetention;
-  #sharedCursors = new Set<RedisSharedCursor>();
+  #trimmer: JournalTrimmer<RedisLink>;
+  #sharedCursors = new Set<SharedPart>();
   #sharedCursorCount = 0;
 
   #delivery: OrderedDelivery;
@@ -239,12 +241,15 @@ export class RedisJournal implements Journal {
     });
   }
 
-  #makeLease(): NodeLease {
-    return new NodeLease(this.#node, this.#runner, {
-      renewed: async (base, trimmed, news, link) => {
-        this.#losses.learn(trimmed, news);
+  #makeLease(): NodeLease<RedisLink> {
+    return new NodeLease<RedisLink>(this.#runner, {
+      sign: async (link) => {
+        const answer = await this.#runner.run(SIGN, [this.#node, LEASE_DURATION], link);
+        const [base, trimmed, news] = answer as [string, string, string];
+        this.#losses.learn(Number(trimmed), news);
         if (base !== this.#epoch.base && link === this.#runner.link) await this.#reopen();
       },
+      remove: (link) => link.send(["DEL", `${this.#prefix}node:${this.#node}`]),
       failed: (error) => this.#connections.restartMain(error),
     });
   }
@@ -280,10 +285,13 @@ export class RedisJournal implements Journal {
     });
   }
 
-  #makeTrimmer(): RedisRetention {
-    return new RedisRetention(this.#retention, this.#runner, this.#age, {
+  #makeTrimmer(): JournalTrimmer<RedisLink> {
+    return new JournalTrimmer<RedisLink>(this.#runner, this.#retention.clock, {
+      isAlive: (link) => link.send(["PING"]).then(() => true, () => false),
+      trim: () => trimRedis(this.#runner, this.#age, this.#retention.maxAge),
       trimmed: (trimmed) => this.#losses.trim(trimmed),
-      report: async (before, trimmed) => notifyTrimmed(this.#listener, await this.#cursors.readAll(), before, trimmed),
+      report: async ({ before, trimmed }) =>
+        notifyTrimmed(this.#listener, await this.#cursors.readAll(), before, trimmed),
       expire: () => this.#cursors.expire(),
       failed: (error) => this.#report(writeError(error)),
     });
@@ -485,7 +493,7 @@ export class RedisJournal implements Journal {
     const [seq = 0, duplicate, before = 0, trimmed = 0, age = 0] = await this.#runAppend(link, args);
     this.#age.raise(age);
     this.#epoch.given.add(seq);
-    if (trimmed > before) await this.#trimmer.report(before, trimmed);
+    if (trimmed > before) await this.#trimmer.report({ before, trimmed });
     if (duplicate === 0) await this.#delivery.deliverOwn({ seq, bytes, signature, receivedAt }, forward);
     if (this.#replicas.isRequired) await this.#replicas.confirm(link, `notification ${seq}`);
     return { seq, duplicate: duplicate === 1 };
@@ -592,12 +600,12 @@ export class RedisJournal implements Journal {
    */
   share(name: string, start: number, wanted: string, wake: () => void): SharedCursor {
     const consumer = `${this.#node}.${this.#sharedCursorCount++}`;
-    const cursor = new RedisSharedCursor({ name, start, wanted, consumer, wake }, this.#runner, {
+    const store = new RedisSharedStore({ name, start, wanted, consumer }, this.#runner, {
       learn: (trimmed, news) => this.#losses.learn(trimmed, news),
       lost: () => this.#losses.ranges,
       failed: (error) => this.#report(writeError(error)),
-      ended: (ended) => void this.#sharedCursors.delete(ended),
     });
+    const cursor = new SharedPart(store, wake, () => void this.#sharedCursors.delete(cursor));
     this.#sharedCursors.add(cursor);
     return cursor;
   }

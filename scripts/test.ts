@@ -31,6 +31,7 @@ import { parseNeeds, readReport, type Report } from "./test_report.ts";
 const ONE_RUNTIME_ONLY = new Map<string, string>([
   ["in each way that Deno has", "ways of Deno's own"],
   ["Bun.RedisClient", "Bun's own client for Redis"],
+  ["Bun.sql", "Bun's own client for PostgreSQL"],
   ["over TLS of node:tls", "Bun does TLS by itself"],
   ["over TLS behind a PROXY header", "on Bun it is TLS of node:tls over a stream"],
   ["a receiver whose system takes localhost for another machine", "only Deno.connect can be replaced"],

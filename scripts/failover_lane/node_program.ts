@@ -1,20 +1,18 @@
 /**
- * A node of `failover.ts`: a WhatsApp server with a journal in Redis that waits for one replica. REDIS-URL CLIENT, one
- * of those in `tests/support/redis.ts`. Prints a JSON object a line: its port, each notification it kept (number and
- * digest of the body), each error.
+ * A node of the fail-over test: a WhatsApp server with a journal of an engine. Arguments: the engine, and
+ * `NodeSettings` as JSON. Prints a JSON object a line: its port, each notification it kept (number and digest of the
+ * body), each error.
  */
 
 import { Buffer } from "node:buffer";
 import process from "node:process";
-import { RedisJournal } from "../redis/journal.ts";
-import { WebSocketError } from "../mod.ts";
-import { WhatsAppServer } from "../whatsapp.ts";
-import { CLIENTS } from "../tests/support/redis.ts";
+import { WebSocketError } from "../../mod.ts";
+import { WhatsAppServer } from "../../whatsapp.ts";
+import { loadEngine } from "./engine.ts";
 
-const [url, kind] = process.argv.slice(2);
+const [name, settings] = process.argv.slice(2);
 const say = (fact: object): void => void process.stdout.write(`${JSON.stringify(fact)}\n`);
-const { client } = await CLIENTS.get(kind!)!(url!);
-const journal = await RedisJournal.open(client, { replicas: 1, replicaTimeout: 1000 });
+const journal = await (await loadEngine(name!)).openJournal(JSON.parse(settings!));
 const append = journal.append.bind(journal);
 journal.append = async (entry) => {
   const appended = await append(entry);
