@@ -61,7 +61,7 @@ BEGIN
     RETURN CASE WHEN c.gone IS NULL THEN s.delivered END;
   END IF;
   IF s.wanted IS DISTINCT FROM p_wanted THEN
-    IF EXISTS (SELECT FROM {schema}.consumer c WHERE c.name = p_name AND ${isActive("c")}) THEN
+    IF EXISTS (SELECT FROM {schema}.consumer o WHERE o.name = p_name AND ${isActive("o")}) THEN
       RETURN -1;
     END IF;
     UPDATE {schema}.share SET wanted = p_wanted WHERE name = p_name;

@@ -1,7 +1,7 @@
 /** A standby takes the place of the primary: synchronous, so that it has all, or behind. */
 
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
-import { describe, it } from "@std/testing/bdd";
+import { it } from "@std/testing/bdd";
 import { JournalError } from "../../base/errors.ts";
 import { describePostgres } from "../support/describe_postgres.ts";
 import { FaultProxy } from "../support/fault_proxy.ts";

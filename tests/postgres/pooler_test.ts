@@ -1,8 +1,7 @@
 /** PgBouncer between the journal and PostgreSQL. */
 
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import { JournalError } from "../../base/errors.ts";
 import { describePostgres } from "../support/describe_postgres.ts";
 import { PgBouncer } from "../support/pgbouncer.ts";
 import { PostgresServer } from "../support/postgres.ts";
@@ -35,4 +34,3 @@ describePostgres("PostgresJournal behind PgBouncer", () => {
     });
   }
 }, "pgbouncer");
-void [assert, assertRejects, JournalError];

@@ -4,7 +4,7 @@
  */
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { describe, it } from "@std/testing/bdd";
+import { it } from "@std/testing/bdd";
 import { JournalError } from "../../base/errors.ts";
 import { describePostgres } from "../support/describe_postgres.ts";
 import { entry } from "../support/journal_entry.ts";
@@ -91,17 +91,20 @@ describePostgres("PostgresJournal with a role whose settings differ", () => {
 
   const [make] = POSTGRES_CLIENTS.values();
 
-  it("syncs each commit, also for a role that does not", async () => {
+  it("tells how durable a commit is", async () => {
     await using server = await PostgresServer.start();
-    await server.sql("ALTER ROLE postgres SET synchronous_commit = off");
-    await using node = await PostgresNode.open(make!, server);
-    for (let at = 0; at < 5; at++) {
-      const { seq } = await node.journal.append(entry(`${at}`));
-      await server.kill();
-      await server.run();
-      await until(() => node.isBack, "the connection");
-      assertEquals((await node.readAll()).get(seq), `${at}`);
-    }
+    await server.sql("CREATE ROLE hasty LOGIN SUPERUSER; ALTER ROLE hasty SET synchronous_commit = off");
+    const durability = async (user: string): Promise<string> => {
+      await using node = await PostgresNode.open(make!, { url: server.urlOf(user) });
+      return node.journal.durability;
+    };
+    assertEquals([await durability("postgres"), await durability("hasty")], ["local", "off"]);
+    await using standby = await PostgresServer.standbyOf(server);
+    await server.setSynchronous("standby");
+    assertEquals([await durability("postgres"), await durability("hasty")], ["on", "off"]);
+    await standby.stop();
+    await server.set({ synchronous_standby_names: "", fsync: "off" });
+    assertEquals(await durability("postgres"), "off");
   });
 });
 
@@ -180,7 +183,7 @@ describePostgres("PostgresJournal: names of receivers", () => {
           assertEquals(await other!.journal.cursor(receiver), start + 100, receiver);
         }
         for (let at = 0; at < 3; at++) await one!.journal.append(entry(`${at}`));
-        for (const receiver of NAMES.filter((name) => /[\u0000\\'$😀]/.test(name))) {
+        for (const receiver of ["\u0000", "\\", "'", "$1", "😀", "\ud800"]) {
           const shared = one!.journal.share(`pool ${receiver}`, 0, receiver, () => {});
           assertEquals(bodies((await shared.take(2)).new), ["0", "1"], receiver);
           shared.acknowledge([1]);
