@@ -203,6 +203,11 @@ export const APPEND: string =
 export const HAS: string = "SELECT 'y' FROM {schema}.digest WHERE digest = $1::bytea";
 
 /**
+ * Form of bytes in an answer, for the transaction: a role may have another one, which not all clients read.
+ */
+export const HEX_BYTES: string = "set_config('bytea_output', 'hex', true)";
+
+/**
  * Columns of an entry, for {@linkcode decodeEntry}; the table is named `n`.
  */
 export const ENTRY_COLUMNS: string = "n.seq::text, n.body, n.signature, n.received::text";
@@ -213,7 +218,7 @@ export const ENTRY_COLUMNS: string = "n.seq::text, n.body, n.signature, n.receiv
  */
 export const READ: string = `
 SELECT m.last::text, m.trimmed::text, m.lost, ${ENTRY_COLUMNS}
-FROM {schema}.meta m LEFT JOIN (
+FROM {schema}.meta m CROSS JOIN (SELECT ${HEX_BYTES}) bytes LEFT JOIN (
   SELECT page.*, sum(octet_length(body)) OVER (ORDER BY seq) - octet_length(body) AS bytes_before
   FROM (
     SELECT * FROM {schema}.notification

@@ -7,6 +7,7 @@
  */
 
 import { isAlive, LAZILY } from "./cursor_statements.ts";
+import { HEX_BYTES } from "./log_statements.ts";
 
 /**
  * Makes the condition that a consumer still works.
@@ -85,6 +86,7 @@ DECLARE
   skipped bigint;
   left_by text[];
 BEGIN
+  PERFORM ${HEX_BYTES};
   ${LAZILY}
   SELECT * INTO m FROM {schema}.meta;
   -- Most calls find nothing, since an entry wakes all nodes: they lock nothing, and write nothing.

@@ -9,7 +9,7 @@ import type { JournalError } from "../../base/errors.ts";
 import { PostgresJournal } from "../../postgres/journal.ts";
 import { describePostgres } from "../support/describe_postgres.ts";
 import { entry } from "../support/journal_entry.ts";
-import { PostgresServer, SUPERUSER } from "../support/postgres.ts";
+import { PostgresServer, QUICK, SUPERUSER } from "../support/postgres.ts";
 import { POSTGRES_CLIENTS, type PostgresProgram } from "../support/postgres_clients.ts";
 import { bodies, PostgresNode } from "../support/postgres_node.ts";
 import { type CutPlace, PostgresProxy } from "../support/postgres_proxy.ts";
@@ -94,7 +94,7 @@ describePostgres("PostgresJournal whose connection is lost at every statement", 
   }
 
   async function cutEverywhere(make: (url: string) => Promise<PostgresProgram>, cut: CutPlace): Promise<void> {
-    await using server = await PostgresServer.start();
+    await using server = await PostgresServer.start({ settings: QUICK });
     await using proxy = await PostgresProxy.listen(server.port);
     for (let place = 0;; place++) {
       const cuts = proxy.cuts;
