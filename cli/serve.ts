@@ -6,6 +6,8 @@
 
 import { randomBytes } from "node:crypto";
 import { type CliIo, ExitCode, parseCommandLine, parseNumber, secretsFrom, UsageError } from "./io.ts";
+import { readJournalPlace } from "./journal_place.ts";
+import { type OpenedJournal, openJournal } from "./open_journal.ts";
 import { refusalPrinter } from "./refusals.ts";
 import { printable } from "../base/log.ts";
 import { describe, OptionError } from "../base/errors.ts";
@@ -45,7 +47,15 @@ Address
                         form of that subject: rfc4514 (default), slashes, or commonName
 
 Journal
-  --journal FILE        whatsapp.db: notifications are in it before Meta gets its 200
+  --journal PLACE       WHATSAPP_JOURNAL: notifications are there before Meta gets its 200; whatsapp.db if absent
+                          FILE                                a file of SQLite, which one server has open
+                          redis://USER:PASSWORD@HOST:PORT/0   Redis, for several servers; rediss:// with TLS
+                          postgres://USER:PASSWORD@HOST:PORT/DATABASE
+                                                              PostgreSQL, for several servers
+                        A password is safer in the environment: other users see command lines.
+  --redis-prefix P      prefix of the keys, the same on all servers: {tackline}:
+  --redis-replicas N    replicas that must have a notification before Meta gets its 200: 0
+  --postgres-schema S   schema of the tables, the same on all servers: tackline
   --memory              keep them in memory only
 
   --help                print this text
@@ -70,6 +80,9 @@ const FLAGS = {
   "client-certificate-header": { type: "string" },
   "client-certificate-form": { type: "string" },
   journal: { type: "string" },
+  "redis-prefix": { type: "string" },
+  "redis-replicas": { type: "string" },
+  "postgres-schema": { type: "string" },
   memory: { type: "boolean" },
   help: { type: "boolean" },
 } as const;
@@ -89,10 +102,14 @@ export async function serve(args: readonly string[], io: CliIo): Promise<number>
     return ExitCode.Success;
   }
   const { options, verifyToken, generated } = readOptions(values, io);
+  const place = readJournalPlace(values, io.env);
+  let opened: OpenedJournal | undefined;
   let server: WhatsAppServer;
   try {
+    opened = await openJournal(place, values);
     server = new WhatsAppServer({
       ...options,
+      journal: opened.journal,
       onGetSSLPassword: () => io.env.WHATSAPP_KEY_PASSWORD ?? "",
       // Messages only: contents of notifications do not belong into a log.
       onError: (error) => io.err(`error: ${printable(describe(error))}\n`),
@@ -100,14 +117,17 @@ export async function serve(args: readonly string[], io: CliIo): Promise<number>
     });
     await server.start();
   } catch (error) {
+    await opened?.close();
+    if (error instanceof UsageError) throw error;
     if (error instanceof OptionError) throw new UsageError(describe(error));
     io.err(`${printable(describe(error))}\n`);
     return ExitCode.Failure;
   }
   const stopped = untilStopped(server, io);
   // Who reads that it listens may send a signal at once.
-  printStart(server, values, verifyToken, generated, io);
+  printStart(server, values, { verifyToken, generated, kept: opened.shown }, io);
   await stopped;
+  await opened.close();
   io.err("Stopped.\n");
   return ExitCode.Success;
 }
@@ -140,9 +160,6 @@ function readOptions(
   if (!behindProxy && (values.certificate === undefined || values.key === undefined)) {
     throw new UsageError("--certificate and --key are missing; or use --behind-proxy");
   }
-  if (values.memory && values.journal !== undefined) {
-    throw new UsageError("--memory and --journal cannot be used together");
-  }
   const generated = given.length === 0;
   const verifyTokens = generated ? [randomBytes(16).toString("hex")] : given;
   const options: WhatsAppServerOptions = {
@@ -160,7 +177,6 @@ function readOptions(
     appSecret: values.unsigned && appSecret.length === 0 ? null : appSecret,
     verifyToken: verifyTokens,
     receiverToken: receiverTokens.map(parseToken),
-    journal: values.memory ? null : values.journal ?? "whatsapp.db",
   };
   return { options, verifyToken: verifyTokens[0]!, generated };
 }
@@ -170,12 +186,14 @@ function parseToken(text: string): { token: string; name?: string | undefined } 
   return colon <= 0 ? { token: text } : { name: text.slice(0, colon), token: text.slice(colon + 1) };
 }
 
-function printStart(server: WhatsAppServer, values: Values, verifyToken: string, generated: boolean, io: CliIo): void {
+function printStart(
+  server: WhatsAppServer,
+  values: Values,
+  { verifyToken, generated, kept }: { verifyToken: string; generated: boolean; kept: string },
+  io: CliIo,
+): void {
   const { hostname, port } = server.address!;
   const here = `${server.useSSL ? "https" : "http"}://${hostname}:${port}${server.pathName}`;
-  const kept = values.memory
-    ? "in memory only: they are lost when this program ends"
-    : `in ${values.journal ?? "whatsapp.db"}`;
   io.err(`Listening on ${here}. Notifications are kept ${kept}.
 
 In Meta's dashboard, under WhatsApp > Configuration > Webhook, enter

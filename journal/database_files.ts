@@ -9,11 +9,34 @@ import { resolve } from "node:path";
 import type { Clock } from "../base/clock.ts";
 import { describe, JournalError, OptionError } from "../base/errors.ts";
 
+/** Classes of journals in databases, by the schemes of URLs of the databases. */
+const DATABASES: ReadonlyMap<string, "RedisJournal" | "PostgresJournal"> = new Map([
+  ["redis", "RedisJournal"],
+  ["rediss", "RedisJournal"],
+  ["postgres", "PostgresJournal"],
+  ["postgresql", "PostgresJournal"],
+]);
+
 /**
- * Checks the path of a journal. A path with another meaning to SQLite would make a journal that ends with the process.
+ * Finds the scheme of a URL that was given in place of a path: of any URL with `//`, and of a database without. A
+ * single letter is a drive of Windows.
  *
  * @param path The path.
- * @throws {OptionError} If it is not a string, or empty, `":memory:"`, or a URL.
+ * @returns The scheme in lower case; `undefined` if it is a path.
+ */
+export function schemeOf(path: string): string | undefined {
+  const [, given, slashes] = /^\s*([a-z][a-z\d+.-]+):(\/\/)?/i.exec(path) ?? [];
+  const scheme = given?.toLowerCase();
+  return scheme !== undefined && (slashes !== undefined || DATABASES.has(scheme)) ? scheme : undefined;
+}
+
+/**
+ * Checks the path of a journal. A path with another meaning to SQLite would make a journal that ends with the process,
+ * and the URL of a database a file.
+ *
+ * @param path The path.
+ * @throws {OptionError} If it is not a string, or empty, `":memory:"`, or a URL, which may hold a password and is not
+ * quoted.
  */
 export function assertJournalPath(path: unknown): asserts path is string {
   if (typeof path !== "string") {
@@ -32,6 +55,15 @@ export function assertJournalPath(path: unknown): asserts path is string {
       `The path of a journal is the URL "${path}"; fileURLToPath makes a path of it; a file of that name is "./${path}"`,
     );
   }
+  const scheme = schemeOf(path);
+  if (scheme === undefined) return;
+  const journal = DATABASES.get(scheme);
+  const instead = journal === undefined
+    ? "give the path of a file, or a journal such as await RedisJournal.open(client)"
+    : `give a journal of that database: await ${journal}.open(client)`;
+  throw new OptionError(
+    `The path of a journal is a URL that begins with "${scheme}:": ${instead}; a file of that name begins with "./"`,
+  );
 }
 
 /** A file, and its identity, by which another file of the same name is recognised. */

@@ -57,7 +57,11 @@ export class NodeLease<Link> {
     this.#cancel();
     this.#cancel = systemClock.after(INTERVAL, () => {
       const current = this.#source.link;
-      if (current !== undefined && !this.#stopped) this.renew(current).catch((error) => this.#owner.failed(error));
+      if (current === undefined || this.#stopped) return;
+      this.renew(current).catch((error) => {
+        // A connection that was given up may end long after another one has taken its place.
+        if (this.#source.link === current) this.#owner.failed(error);
+      });
     });
     await this.#owner.sign(link);
   }

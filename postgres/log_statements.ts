@@ -120,7 +120,8 @@ $tackline$;
 -- body and signature, the time, and 1 to forward it; the data. Returns trimmed before and now, age, and for each
 -- notification its number and 1 for a duplicate; or "EPOCH" if the node must open the journal again first, or "REPLACED".
 CREATE OR REPLACE FUNCTION {schema}.append(p_id text, p_base bigint, p_known bigint, p_age bigint, p_max bigint,
-  p_channel text, p_node text, p_items text, p_data bytea) RETURNS text LANGUAGE plpgsql AS $tackline$
+  p_channel text, p_node text, p_items text, p_data bytea) RETURNS text LANGUAGE plpgsql
+SET plan_cache_mode = force_generic_plan AS $tackline$
 DECLARE
   m record;
   a bigint[] := string_to_array(p_items, ' ')::bigint[];

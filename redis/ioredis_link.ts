@@ -10,6 +10,7 @@ import type { IoRedisClient } from "./client.ts";
 import { Ending, type RedisLink, type RedisLinkHandler } from "./link.ts";
 
 interface OwnIoRedis {
+  readonly options: { readonly db?: number | undefined };
   readonly status: string;
   on(event: string, listener: (...args: never[]) => void): unknown;
   connect(): Promise<unknown>;
@@ -37,8 +38,9 @@ export async function openIoRedis(
 ): Promise<RedisLink> {
   const ending = new Ending(handler);
   let failure: unknown;
-  const { reconnectOnError } = ((client as { options?: unknown }).options ?? {}) as {
+  const { reconnectOnError, db } = ((client as { options?: unknown }).options ?? {}) as {
     reconnectOnError?: ReconnectOnError | null | undefined;
+    db?: number | undefined;
   };
   const own = client.duplicate({
     retryStrategy: () => null,
@@ -54,6 +56,8 @@ export async function openIoRedis(
     enableReadyCheck: false,
     autoResubscribe: false,
     autoResendUnfulfilledCommands: false,
+    // A peer that stands still does not answer the FIN.
+    disconnectTimeout: 100,
   }) as OwnIoRedis;
   own.on("error", (error) => failure = error);
   own.on("end", () => ending.now(failure));
@@ -65,13 +69,19 @@ export async function openIoRedis(
     own.disconnect();
     if (!emitsEnd) ending.now(failure);
   };
+  const connect = async (): Promise<void> => {
+    await own.connect();
+    // ioredis 6.0 goes on in database 0 if it cannot select another one (`findings/ioredis_wrong_database.sh`).
+    if (db) await own.call("SELECT", [`${db}`]);
+  };
   try {
-    await ending.open(() => own.connect(), destroy, signal);
+    await ending.open(connect, destroy, signal);
   } catch (error) {
     // "Connection is closed." says less than the error before it.
     throw failure ?? error;
   }
   return {
+    database: own.options.db,
     send: ([command, ...args]) => own.call(command!, args),
     subscribe: (channels) => own.subscribe(...channels),
     unsubscribe: (channels) => own.unsubscribe(...channels),

@@ -26,7 +26,8 @@ import { RETENTION_HINTS, RETENTION_SETTINGS, type RetentionSettings } from "../
 import type { SequenceRange } from "../journal/sequence_ranges.ts";
 import { SharedPart } from "../journal/shared_part.ts";
 import { JournalTrimmer } from "../journal/trimmer.ts";
-import type { RedisClient } from "./client.ts";
+import { AnswerSize } from "./answer_size.ts";
+import { explainSlots, isMoving } from "./cluster_errors.ts";
 import { JournalConnections } from "./connections.ts";
 import { CURSOR_SCRIPTS } from "./cursor_scripts.ts";
 import { RedisCursors } from "./cursors.ts";
@@ -34,16 +35,17 @@ import { OrderedDelivery, type ReadResult } from "../journal/ordered_delivery.ts
 import { decodeEntry, encodeBody } from "./entry.ts";
 import { JournalEpoch, type OpenAnswer } from "./epoch.ts";
 import { evictionError, readError, REPLACED, writeError } from "./journal_errors.ts";
-import type { RedisLink } from "./link.ts";
+import type { LinkOpener, RedisLink } from "./link.ts";
 import { APPEND, LOG_SCRIPTS, OPEN, READ, SIGN } from "./log_scripts.ts";
 import { JournalLosses } from "./losses.ts";
 import { NAME_SCRIPTS } from "./name_scripts.ts";
-import { type LinkOpener, linkOpener } from "./open_link.ts";
+import { linkOpener } from "./open_link.ts";
 import { ReplicaConfirmation } from "./replicas.ts";
 import { trimRedis } from "./retention.ts";
 import { ScriptRunner } from "./script_runner.ts";
 import { readDurability, readEviction, type RedisDurability } from "./server_config.ts";
 import { RedisSharedStore } from "./shared_cursor.ts";
+import type { RedisSource } from "./source.ts";
 import { StreamTail } from "./tail.ts";
 
 /**
@@ -162,6 +164,7 @@ export class RedisJournal implements Journal {
   #trimmer: JournalTrimmer<RedisLink>;
   #sharedCursors = new Set<SharedPart>();
   #sharedCursorCount = 0;
+  #answerSize = new AnswerSize();
 
   #delivery: OrderedDelivery;
   #durability: RedisDurability = "unknown";
@@ -169,14 +172,15 @@ export class RedisJournal implements Journal {
   /**
    * Opens a journal, or creates it.
    *
-   * @param client The program's client.
+   * @param source The program's client, sentinels, or a function that makes a client for each attempt to connect.
    * @param options Settings.
    * @returns The journal.
    * @throws {OptionError} If the client is of an unknown kind, or a setting is out of range.
-   * @throws {JournalError} If Redis cannot be reached within 10 s, or evicts keys; see `eviction`.
+   * @throws {JournalError} If Redis cannot be reached within 10 s, evicts keys (see `eviction`), or has the journal of
+   * other nodes with this prefix under other keys, since their client has another `keyPrefix`.
    */
-  static async open(client: RedisClient, options: RedisJournalOptions = {}): Promise<RedisJournal> {
-    const journal = new RedisJournal(client, options);
+  static async open(source: RedisSource, options: RedisJournalOptions = {}): Promise<RedisJournal> {
+    const journal = new RedisJournal(source, options);
     try {
       await journal.#start();
     } catch (error) {
@@ -187,9 +191,9 @@ export class RedisJournal implements Journal {
   }
 
   /** @ignore */
-  private constructor(client: RedisClient, options: RedisJournalOptions) {
-    const open = linkOpener(client);
+  private constructor(source: RedisSource, options: RedisJournalOptions) {
     const { prefix, replicas, replicaTimeout, eviction, ...retention } = journalOptions.read(options);
+    const open = linkOpener(source, `${prefix}stream`);
     this.#eviction = eviction;
     this.#retention = retention;
     this.#prefix = prefix;
@@ -250,7 +254,10 @@ export class RedisJournal implements Journal {
         if (base !== this.#epoch.base && link === this.#runner.link) await this.#reopen();
       },
       remove: (link) => link.send(["DEL", `${this.#prefix}node:${this.#node}`]),
-      failed: (error) => this.#connections.restartMain(error),
+      failed: (error) => {
+        // Until the keys have moved, another connection leads to the same server.
+        if (!isMoving(error)) this.#connections.restartMain(error);
+      },
     });
   }
 
@@ -311,7 +318,9 @@ export class RedisJournal implements Journal {
     const eviction = await this.#checkEviction(link);
     if (eviction !== undefined && this.#eviction === "refuse" && this.#epoch.id === "") throw eviction;
     const before = this.#epoch.base;
-    const opened = await this.#epoch.open(link, true);
+    const opened = await this.#epoch.open(link, true).catch((error) => {
+      throw explainSlots(error, this.#prefix);
+    });
     this.#replaced = opened === undefined;
     if (opened === undefined) throw new Error(REPLACED);
     this.#adopt(opened);
@@ -526,7 +535,10 @@ export class RedisJournal implements Journal {
   }
 
   async #readEntries(after: number, count: number): Promise<ReadResult> {
-    const answer = await this.#runner.run(READ, [after, count, READ_BYTES]) as [string, string, string[][], string];
+    const link = this.#connections.requireLink();
+    const answer = await this.#answerSize.ask((share) => {
+      return this.#runner.run(READ, [after, count, Math.ceil(READ_BYTES * share)], link);
+    }) as [string, string, string[][], string];
     const [trimmed, last, entries, news] = answer;
     this.#losses.learn(Number(trimmed), news);
     return { last: Number(last), entries: entries.map(decodeEntry) };
@@ -600,7 +612,8 @@ export class RedisJournal implements Journal {
    */
   share(name: string, start: number, wanted: string, wake: () => void): SharedCursor {
     const consumer = `${this.#node}.${this.#sharedCursorCount++}`;
-    const store = new RedisSharedStore({ name, start, wanted, consumer }, this.#runner, {
+    const size = this.#answerSize;
+    const store = new RedisSharedStore({ name, start, wanted, consumer }, size, this.#runner, {
       learn: (trimmed, news) => this.#losses.learn(trimmed, news),
       lost: () => this.#losses.ranges,
       failed: (error) => this.#report(writeError(error)),

@@ -8,6 +8,7 @@
 import { describe, JournalError } from "../base/errors.ts";
 import type { SequenceRange } from "../journal/sequence_ranges.ts";
 import { type SharedAnswer, type SharedPlace, type SharedStore, TAKE_BYTES } from "../journal/shared_part.ts";
+import type { AnswerSize } from "./answer_size.ts";
 import { ACKNOWLEDGE, LEAVE, SHARE, TAKE } from "./cursor_scripts.ts";
 import { decodeEntry } from "./entry.ts";
 import { readError } from "./journal_errors.ts";
@@ -36,6 +37,7 @@ type TakeAnswer = [
 /** A shared cursor in Redis. */
 export class RedisSharedStore implements SharedStore {
   #place: SharedPlace;
+  #size: AnswerSize;
   #runner: ScriptRunner;
   #owner: RedisSharedStoreOwner;
   #joined = false;
@@ -44,11 +46,13 @@ export class RedisSharedStore implements SharedStore {
    * Makes a store; the group is joined when notifications are taken first.
    *
    * @param place Part of this server.
+   * @param size Size of answers, which the next cursor has to know too.
    * @param runner Runs scripts.
    * @param owner The journal.
    */
-  constructor(place: SharedPlace, runner: ScriptRunner, owner: RedisSharedStoreOwner) {
+  constructor(place: SharedPlace, size: AnswerSize, runner: ScriptRunner, owner: RedisSharedStoreOwner) {
     this.#place = place;
+    this.#size = size;
     this.#runner = runner;
     this.#owner = owner;
   }
@@ -106,13 +110,15 @@ export class RedisSharedStore implements SharedStore {
 
   /** Takes notifications; makes the group again if it was deleted, with the stream or with all keys. */
   async #takeAnswer(count: number): Promise<TakeAnswer> {
-    const args = [this.#place.name, this.#place.consumer, count, TAKE_BYTES];
+    const { name, consumer } = this.#place;
+    const ask = (share: number): Promise<unknown> =>
+      this.#run(TAKE, [name, consumer, Math.ceil(count * share), Math.ceil(TAKE_BYTES * share)]);
     try {
-      return await this.#run(TAKE, args) as TakeAnswer;
+      return await this.#size.ask(ask) as TakeAnswer;
     } catch (error) {
       if (!describe(error).includes("NOGROUP")) throw error;
       await this.#join();
-      return await this.#run(TAKE, args) as TakeAnswer;
+      return await this.#size.ask(ask) as TakeAnswer;
     }
   }
 

@@ -98,12 +98,23 @@ describe("The path of a journal", () => {
     ["file::memory:?cache=shared", "fileURLToPath"],
     ["FILE:///tmp/journal.db", "fileURLToPath"],
     [pathToFileURL("/tmp/journal.db"), "fileURLToPath"],
+    [
+      "redis://user:hidden@localhost:6379",
+      '"redis:": give a journal of that database: await RedisJournal.open(client)',
+    ],
+    ["rediss://localhost", "RedisJournal.open(client)"],
+    ["redis:hidden", 'a file of that name begins with "./"'],
+    ["postgres://user:hidden@localhost/db", "PostgresJournal.open(client)"],
+    [" POSTGRESQL://localhost/db", 'begins with "postgresql:"'],
+    ["mysql://user:hidden@localhost/db", "give the path of a file, or a journal"],
+    ["https://example.com/hidden", 'begins with "https:"'],
     [5, "of type number"],
     [{}, "object"],
   ];
   for (const [path, why] of paths) {
     it(`must not be ${path instanceof URL ? "a URL" : JSON.stringify(path)}`, async () => {
-      await assertRejects(() => SqliteJournal.open(path as string), OptionError, why);
+      const error = await assertRejects(() => SqliteJournal.open(path as string), OptionError, why);
+      assert(!error.message.includes("hidden"), error.message);
       assertThrows(() => make({ journal: path as string }), OptionError, why);
       const server = make({ journal: null });
       assertThrows(() => server.journal = path as string, OptionError, why);
@@ -116,7 +127,7 @@ describe("The path of a journal", () => {
       const before = process.cwd();
       process.chdir(folder);
       try {
-        for (const path of ["./:memory:", "./file:x", "plain.db"]) {
+        for (const path of ["./:memory:", "./file:x", "plain.db", "./redis:x", "mysql:x", "C:\\x.db", "C:x.db"]) {
           const journal = await SqliteJournal.open(path);
           await journal.append(entry("a"));
           await journal.close();

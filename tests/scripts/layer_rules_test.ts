@@ -86,6 +86,13 @@ describe("checkLayers", () => {
     assertEquals(check({ "base/a.ts": 'a.import(path); a.import("../server/x.ts"); import.meta.url;' }), []);
   });
 
+  it("lets the one module that loads packages of npm compute their names, but not import them by name", () => {
+    assertEquals(check({ "cli/npm_package.ts": "await import(specifier);" }), []);
+    assertEquals(check({ "cli/npm_package.ts": 'await import("npm:ioredis@6.0.0");' }), [
+      "cli/npm_package.ts:1 imports npm:ioredis@6.0.0: rooms import rooms and node: only",
+    ]);
+  });
+
   it("refuses imports of other code from an entry, and entries that are not there", () => {
     for (const target of ["npm:ws@8", "fs", "./tests/a.ts"]) {
       assertEquals(check({ "mod.ts": `import "${target}";`, "tests/a.ts": "" }), [
