@@ -25,7 +25,7 @@ CREATE OR REPLACE FUNCTION {schema}.server() RETURNS text LANGUAGE sql STABLE AS
 $tackline$;
 
 -- Opens the journal, or creates it. Arguments: ID of the journal that the node knows, or ""; an ID for a new journal;
--- the numbers that the node knows, "after until …". Returns ID, last, trimmed, age, base, epochs and losses, with "|"
+-- the numbers that the node knows, "after until ...". Returns ID, last, trimmed, age, base, epochs and losses, with "|"
 -- between them.
 --
 -- A number is never given twice, not even by a PostgreSQL that has forgotten some. Therefore an epoch begins whenever

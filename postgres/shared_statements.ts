@@ -27,7 +27,7 @@ const KEPT = "interval '1 minute'";
 
 /** Functions of shared cursors; `{schema}` stands for the schema. */
 export const SHARED_FUNCTIONS: string = `
--- Moves a number past those that the journal has forgotten: "after until …".
+-- Moves a number past those that the journal has forgotten: "after until ...".
 CREATE OR REPLACE FUNCTION {schema}.skip_lost(p_at bigint, p_lost text) RETURNS bigint LANGUAGE plpgsql IMMUTABLE
 AS $tackline$
 DECLARE

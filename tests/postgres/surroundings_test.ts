@@ -3,7 +3,7 @@
  * versions of the schema; and names of receivers that PostgreSQL has trouble with.
  */
 
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { assertEquals, assertRejects } from "@std/assert";
 import { it } from "@std/testing/bdd";
 import { JournalError } from "../../base/errors.ts";
 import { describePostgres } from "../support/describe_postgres.ts";
@@ -40,8 +40,6 @@ async function playAll(make: PostgresMaker, url: string, schema = "tackline"): P
 
 /** Settings of a role that change what statements mean, or how answers look. */
 const ROLE_SETTINGS: readonly string[] = [
-  "default_transaction_isolation = 'serializable'",
-  "default_transaction_isolation = 'repeatable read'",
   "default_transaction_deferrable = on",
   "search_path = ''",
   "search_path = 'hostile', 'pg_catalog'",
@@ -98,6 +96,20 @@ describePostgres("PostgresJournal with a role whose settings differ", () => {
       "read-only",
     );
     assertEquals(error.code, "ERR_JOURNAL_OPEN");
+  });
+
+  it("is not opened with one whose transactions see what was before them: the error says so", async () => {
+    await using server = await PostgresServer.start({ settings: QUICK });
+    for (const [role, level] of [["one", "repeatable read"], ["other", "serializable"]] as const) {
+      await server.sql(`CREATE ROLE ${role} LOGIN SUPERUSER;
+        ALTER ROLE ${role} SET default_transaction_isolation = '${level}'`);
+      const error = await assertRejects(
+        () => PostgresNode.open(make!, { url: server.urlOf(role) }),
+        JournalError,
+        `"${level}"`,
+      );
+      assertEquals(error.code, "ERR_JOURNAL_OPEN");
+    }
   });
 
   it("tells how durable a commit is", async () => {
