@@ -130,5 +130,6 @@ export type { Backplane, BackplaneListener, BackplaneSubscription } from "./pubs
 export { RedisBackplane } from "./redis/backplane.ts";
 export type { RedisBackplaneOptions } from "./redis/backplane.ts";
 export type { BunRedisClient, IoRedisClient, NodeRedisClient, RedisClient } from "./redis/client.ts";
+export type { NodeRedisSentinel, RedisAddress, RedisClientMaker, RedisSentinels, RedisSource } from "./redis/source.ts";
 export type { FrameInfo } from "./protocol/frame_header.ts";
 export type { CompressionOptions } from "./protocol/compression.ts";

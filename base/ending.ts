@@ -69,13 +69,13 @@ export class Ending {
   }
 
   /**
-   * Closes the connection.
+   * Closes the connection, also one that has ended: its client may hold more than that connection.
    *
-   * @param destroy Closes it; its end is reported by {@linkcode Ending.now}.
+   * @param destroy Closes it; its end is reported by {@linkcode Ending.now}. Called once.
    * @returns Resolves when it has ended.
    */
   run(destroy: () => unknown): Promise<void> {
-    if (this.#hasEnded || this.#destroyed) return this.#ended.promise;
+    if (this.#destroyed) return this.#ended.promise;
     this.#destroyed = true;
     try {
       destroy();

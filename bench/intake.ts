@@ -12,18 +12,18 @@
  */
 
 import { parseArgs } from "node:util";
-import { simulateNotification } from "../cloud_api/simulated.ts";
-import { signNotification } from "../cloud_api/signature.ts";
-
-const PATH = "/whatsapp";
-const SECRET = "0123456789abcdef0123456789abcdef";
-const RECEIVERS = 3;
-/** Highest number of messages per second that is prepared for. */
-const MAX_RATE = 25_000;
-const WARM_UP = 1;
-const MIN_BODY = 500;
-/** First id: as long as ids in production. */
-const FIRST = 1_000_000_000_000_000;
+import {
+  here,
+  measure as measureServer,
+  median,
+  PATH,
+  prepareLoad,
+  RECEIVERS,
+  type Result,
+  run,
+  SECRET,
+  spread,
+} from "./intake_run.ts";
 
 /** Command-line options. */
 export interface IntakeOptions {
@@ -43,92 +43,6 @@ export interface IntakeOptions {
   json?: boolean;
 }
 
-interface Result {
-  perSecond: number;
-  /** Of the time to the 200, in ms. */
-  p50: number;
-  p99: number;
-  /** The server's processor time for each notification, in µs. */
-  cpu: number;
-  busy: number;
-  accepted: number;
-  received: number[];
-}
-
-const here = (file: string): string => decodeURIComponent(new URL(file, import.meta.url).pathname);
-
-async function run(program: string, args: string[]): Promise<string> {
-  const { success, stdout, stderr } = await new Deno.Command(program, { args }).output();
-  if (!success) throw new Error(`${program} ${args.join(" ")}: ${new TextDecoder().decode(stderr)}`);
-  return new TextDecoder().decode(stdout).trim();
-}
-
-/** Whole requests, each behind its length: what Meta sends, signed. */
-function buildRequests(count: number): Uint8Array {
-  const encoder = new TextEncoder();
-  let bytes = new Uint8Array(count * 1100);
-  let length = 0;
-  for (let number = FIRST, built = 0; built < count; number++) {
-    const body = encoder.encode(simulateNotification(number).json);
-    if (body.length < MIN_BODY) continue;
-    built++;
-    const head = encoder.encode([
-      `POST ${PATH} HTTP/1.1`,
-      "Host: hooks.example.com",
-      "User-Agent: facebookexternalua",
-      "Accept: */*",
-      "Accept-Encoding: deflate, gzip",
-      `Content-Length: ${body.length}`,
-      "Content-Type: application/json",
-      `X-Hub-Signature: sha1=${"5c1f".repeat(10)}`,
-      `X-Hub-Signature-256: ${signNotification(body, SECRET)}`,
-      "X-Forwarded-For: 173.252.127.1",
-      "",
-      "",
-    ].join("\r\n"));
-    const whole = head.length + body.length;
-    while (length + 4 + whole > bytes.length) {
-      const grown = new Uint8Array(bytes.length * 2);
-      grown.set(bytes);
-      bytes = grown;
-    }
-    new DataView(bytes.buffer).setUint32(length, whole, true);
-    bytes.set(head, length + 4);
-    bytes.set(body, length + 4 + head.length);
-    length += 4 + whole;
-  }
-  return bytes.subarray(0, length);
-}
-
-/** One run, with a new process and a new journal. */
-async function measure(command: string[], connections: number, seconds: number, folder: string): Promise<Result> {
-  const journals = await Deno.makeTempDir({ dir: folder });
-  const [program, ...args] = command;
-  const server = new Deno.Command("taskset", {
-    args: ["-c", "0", program!, ...args, `${journals}/journal.db`, SECRET, PATH],
-    stdout: "piped",
-  }).spawn();
-  try {
-    const { value } = await server.stdout.getReader().read();
-    const port = new TextDecoder().decode(value).trim();
-    const protocol = args.at(-1) === "ours" ? "inbox" : "plain";
-    const result: Result = JSON.parse(
-      await run("taskset", [
-        ...["-c", "1", `${folder}/intake`, port, String(connections), String(seconds), `${folder}/requests`, PATH],
-        ...[String(RECEIVERS), protocol, String(server.pid)],
-      ]),
-    );
-    if (result.received.some((count) => count !== result.accepted)) {
-      throw new Error(`Of ${result.accepted} notifications the receivers got ${result.received}`);
-    }
-    return result;
-  } finally {
-    server.kill("SIGKILL");
-    await server.status;
-    await Deno.remove(journals, { recursive: true });
-  }
-}
-
 /**
  * Runs the benchmark, and prints a table for each number of connections.
  *
@@ -137,11 +51,22 @@ async function measure(command: string[], connections: number, seconds: number, 
 export async function compareIntake(options: IntakeOptions): Promise<void> {
   const folder = await Deno.makeTempDir({ dir: options.folder });
   try {
-    await run("cc", ["-O2", "-o", `${folder}/intake`, here("intake.c")]);
-    await Deno.writeFile(`${folder}/requests`, buildRequests((options.seconds + WARM_UP) * MAX_RATE));
+    await prepareLoad(folder, options.seconds);
     for (const connections of options.connections) await compare(connections, options, folder);
   } finally {
     await Deno.remove(folder, { recursive: true });
+  }
+}
+
+/** One run, with a new process and a new journal. */
+async function measure(command: string[], connections: number, seconds: number, folder: string): Promise<Result> {
+  const journals = await Deno.makeTempDir({ dir: folder });
+  const protocol = command.at(-1) === "ours" ? "inbox" : "plain";
+  const whole = [...command, `${journals}/journal.db`, SECRET, PATH];
+  try {
+    return await measureServer({ command: whole, protocol }, connections, seconds, folder);
+  } finally {
+    await Deno.remove(journals, { recursive: true });
   }
 }
 
@@ -178,16 +103,6 @@ async function compare(connections: number, options: IntakeOptions, folder: stri
     ];
     console.log(`| ${columns.join(" | ")} |`);
   }
-}
-
-function median(list: number[]): number {
-  return list.toSorted((a, b) => a - b)[list.length >> 1]!;
-}
-
-/** The median, the least and the most. */
-function spread(list: number[], digits: number): string {
-  const sorted = list.toSorted((a, b) => a - b);
-  return `${median(list).toFixed(digits)} (${sorted[0]!.toFixed(digits)} … ${sorted.at(-1)!.toFixed(digits)})`;
 }
 
 if (import.meta.main) {

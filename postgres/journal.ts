@@ -16,11 +16,14 @@ import type {
   JournalListener,
   JournalRetention,
   NewEntry,
+  SharedCursor,
 } from "../journal/journal.ts";
-import { notifyAppended } from "../journal/notify.ts";
+import { LEASE_DURATION, NodeLease } from "../journal/node_lease.ts";
+import { notifyAppended, notifyTrimmed } from "../journal/notify.ts";
 import { OrderedDelivery, type ReadResult } from "../journal/ordered_delivery.ts";
 import { RETENTION_HINTS, RETENTION_SETTINGS, type RetentionSettings } from "../journal/retention.ts";
 import type { SequenceRange } from "../journal/sequence_ranges.ts";
+import { JournalTrimmer } from "../journal/trimmer.ts";
 import { AppendBatches } from "./append_batches.ts";
 import type { PostgresClientSource } from "./client.ts";
 import { JournalConnections } from "./connections.ts";
@@ -29,10 +32,11 @@ import { decodeEntry, encodeEntries } from "./entry.ts";
 import { JournalEpoch, type Opened } from "./epoch.ts";
 import { readError, REPLACED, writeError } from "./journal_errors.ts";
 import type { PostgresLink } from "./link.ts";
-import { APPEND, HAS, READ } from "./log_statements.ts";
+import { APPEND, HAS, READ, RESIGN, SIGN } from "./log_statements.ts";
 import { JournalLosses } from "./losses.ts";
-import { NodeLease } from "./node_lease.ts";
 import { type LinkOpener, linkOpener } from "./open_link.ts";
+import { PostgresReceivers } from "./receivers.ts";
+import { PostgresRetention } from "./retention.ts";
 import { StatementRunner } from "./runner.ts";
 import { assertSchemaName, ensureSchema, schemaText } from "./schema.ts";
 import { LogTail } from "./tail.ts";
@@ -120,10 +124,13 @@ export class PostgresJournal implements Journal {
   #epoch: JournalEpoch;
   #reopening: Promise<void> | undefined;
   #losses: JournalLosses;
-  #lease: NodeLease;
+  #lease: NodeLease<PostgresLink>;
   #tail: LogTail;
   #batches: AppendBatches;
   #delivery: OrderedDelivery;
+  #receivers: PostgresReceivers;
+  #trims: PostgresRetention;
+  #trimmer: JournalTrimmer<PostgresLink>;
   #durability: PostgresDurability = "off";
 
   /**
@@ -172,6 +179,9 @@ export class PostgresJournal implements Journal {
     this.#lease = this.#makeLease();
     this.#tail = this.#makeTail();
     this.#batches = new AppendBatches((entries) => this.#write(entries));
+    this.#receivers = this.#makeReceivers();
+    this.#trims = new PostgresRetention(this.#runner, this.#age, this.#retention.maxAge);
+    this.#trimmer = this.#makeTrimmer();
   }
 
   #makeConnections(open: LinkOpener): JournalConnections {
@@ -207,14 +217,16 @@ export class PostgresJournal implements Journal {
     });
   }
 
-  #makeLease(): NodeLease {
-    return new NodeLease(this.#node, this.#runner, {
-      channel: this.#schema,
-      renewed: async ({ base, last, trimmed, lost }, link) => {
-        this.#losses.learn(trimmed, lost);
-        if (base !== this.#epoch.base && link === this.#runner.link) await this.#reopen();
-        this.#tail.renewed(last);
+  #makeLease(): NodeLease<PostgresLink> {
+    return new NodeLease<PostgresLink>(this.#runner, {
+      sign: async (link) => {
+        const [row] = await this.#runner.run(SIGN, [this.#node, LEASE_DURATION, this.#schema], link);
+        const [base, last, trimmed, lost = ""] = String(row![0]).split("|");
+        this.#losses.learn(Number(trimmed), lost);
+        if (Number(base) !== this.#epoch.base && link === this.#runner.link) await this.#reopen();
+        this.#tail.renewed(Number(last));
       },
+      remove: (link) => this.#runner.run(RESIGN, [this.#node], link),
       failed: (error) => this.#connections.restartMain(error),
     });
   }
@@ -235,11 +247,45 @@ export class PostgresJournal implements Journal {
     });
   }
 
+  #makeReceivers(): PostgresReceivers {
+    return new PostgresReceivers(this.#node, this.#runner, this.#retention, this.#age, {
+      learn: (trimmed, lost) => this.#losses.learn(trimmed, lost),
+      lost: () => this.#losses.ranges,
+      report: (error) => this.#report(error),
+      track: (writing) => this.#track(writing),
+    });
+  }
+
+  #makeTrimmer(): JournalTrimmer<PostgresLink> {
+    return new JournalTrimmer<PostgresLink>(this.#runner, this.#retention.clock, {
+      isAlive: (link) => link.query("SELECT 1").then(() => true, () => false),
+      trim: async () => {
+        const removal = await this.#trims.trim();
+        this.#sweep();
+        return removal;
+      },
+      trimmed: (trimmed) => this.#losses.trim(trimmed),
+      report: async ({ before, trimmed }) => {
+        const overtaken = await this.#receivers.cursors.readOvertaken(before, trimmed);
+        notifyTrimmed(this.#listener, overtaken, before, trimmed);
+        this.#sweep();
+      },
+      expire: () => this.#receivers.cursors.expire(),
+      failed: (error) => this.#report(writeError(error)),
+    });
+  }
+
+  /** Deletes in the background what retention has removed; if that fails, the next run of retention deletes it. */
+  #sweep(): void {
+    this.#track(this.#trims.sweep().catch(() => {}));
+  }
+
   // ---- Opening -------------------------------------------------------------------------------------------------
 
   async #start(): Promise<void> {
     const link = await this.#connections.opened();
     this.#durability = await readDurability(link);
+    this.#trimmer.start();
   }
 
   async #prepare(link: PostgresLink): Promise<void> {
@@ -252,7 +298,10 @@ export class PostgresJournal implements Journal {
     this.#adopt(opened);
     await link.listen?.(this.#schema);
     await this.#lease.renew(link);
-    void this.#connections.ready.then(() => this.#tail.wake());
+    void this.#connections.ready.then(() => {
+      this.#tail.wake();
+      this.#receivers.flush();
+    });
   }
 
   /** Checks the epoch on this connection too, which may be the first one to the server that gives the numbers now. */
@@ -348,6 +397,11 @@ export class PostgresJournal implements Journal {
     if (this.#closed) throw new JournalError("ERR_JOURNAL_CLOSED", "The journal in PostgreSQL is closed");
   }
 
+  #track(writing: Promise<unknown>): void {
+    this.#writing.add(writing);
+    void writing.finally(() => this.#writing.delete(writing));
+  }
+
   // ---- Appending -----------------------------------------------------------------------------------------------
 
   /**
@@ -414,9 +468,11 @@ export class PostgresJournal implements Journal {
   }
 
   #settle(answer: string): Appended[] {
-    const [, trimmed, age, numbers = ""] = answer.split("|");
+    const [before, trimmed, age, numbers = ""] = answer.split("|");
     this.#age.raise(Number(age));
-    this.#losses.trim(Number(trimmed));
+    if (Number(trimmed) > Number(before)) {
+      this.#track(this.#trimmer.note({ before: Number(before), trimmed: Number(trimmed) }));
+    }
     const flat = numbers.split(" ").map(Number);
     const results: Appended[] = [];
     for (let at = 0; at < flat.length; at += 2) results.push({ seq: flat[at]!, duplicate: flat[at + 1] === 1 });
@@ -456,10 +512,7 @@ export class PostgresJournal implements Journal {
    */
   async cursor(name: string): Promise<number | undefined> {
     this.#assertOpen();
-    return await this.#reads(async () => {
-      const [row] = await this.#runner.run("SELECT min(seq)::text FROM {schema}.cursor WHERE name = $1::text", [name]);
-      return row?.[0] == null ? undefined : Number(row[0]);
-    });
+    return await this.#reads(() => this.#receivers.cursors.read(name));
   }
 
   /**
@@ -467,23 +520,16 @@ export class PostgresJournal implements Journal {
    *
    * @param name Its name.
    * @param start Cursor of a new name.
-   * @param _shared `true` if its cursor is one of `share`.
+   * @param shared `true` if its cursor is one of `share`.
    * @returns Sequence number up to which it has acknowledged all notifications, on whichever node.
    */
-  async admit(name: string, start: number, _shared: boolean): Promise<number> {
+  async admit(name: string, start: number, shared: boolean): Promise<number> {
     this.#assertOpen();
     try {
-      await this.#saveNow(name, start);
-      return await this.cursor(name) ?? start;
+      return await this.#receivers.cursors.admit(name, start, shared);
     } catch (cause) {
       throw writeError(cause);
     }
-  }
-
-  async #saveNow(name: string, seq: number): Promise<void> {
-    const text = "INSERT INTO {schema}.cursor (name, node, start, seq) VALUES ($1::text, 'held', 0, " +
-      "$2::text::bigint) ON CONFLICT (name, node) DO UPDATE SET seq = greatest(cursor.seq, excluded.seq)";
-    await this.#runner.run(text, [name, seq]);
   }
 
   /**
@@ -493,28 +539,46 @@ export class PostgresJournal implements Journal {
    * @param seq Sequence number up to which it has acknowledged all notifications.
    */
   saveCursor(name: string, seq: number): void {
-    if (this.#runner.link === undefined) return;
-    const writing = this.#saveNow(name, seq).catch((error) => this.#report(writeError(error)));
-    this.#writing.add(writing);
-    void writing.finally(() => this.#writing.delete(writing));
+    this.#receivers.cursors.save(name, seq);
   }
 
   /**
    * Releases a receiver whose last connection to this node has ended; it may connect to another node next.
    *
-   * @param _name Its name.
+   * @param name Its name.
    */
-  release(_name: string): void {}
+  release(name: string): void {
+    this.#receivers.cursors.release(name);
+  }
+
+  /**
+   * Joins a cursor that the receivers of a name share, on all nodes.
+   *
+   * @param name The name.
+   * @param start Sequence number to begin after, if the cursor is new.
+   * @param wanted Filters of the receivers: those of all nodes must be the same.
+   * @param wake Called when there may be notifications to take.
+   * @returns The part of this node in the cursor.
+   */
+  share(name: string, start: number, wanted: string, wake: () => void): SharedCursor {
+    return this.#receivers.share(name, start, wanted, wake);
+  }
 
   /** Writes all that is not written yet, and closes the connections. The content of PostgreSQL stays. */
   async close(): Promise<void> {
     if (this.#closed) return;
+    this.#receivers.beginClose();
+    if (this.#trimmer.isPending) this.#writing.add(this.#trimmer.flush().catch(() => {}));
     this.#closed = true;
     this.#connections.beginClose();
+    this.#trimmer.stop();
+    this.#trims.stop();
     this.#lease.stop();
     this.#tail.stop();
     await Promise.allSettled(this.#writing);
+    await this.#receivers.closed();
     await this.#lease.remove();
     await this.#connections.close();
+    this.#receivers.cursors.cancel();
   }
 }

@@ -109,7 +109,7 @@ export async function openPostgresJs(
   };
   const destroy = (): void => {
     subscription?.then((listening) => listening.unlisten()).catch(() => {});
-    if (connection !== undefined) {
+    if (connection !== undefined && !ending.hasEnded) {
       connection.onclose = null;
       // One with a statement under way is of no use to the program.
       if (running > 0) connection.terminate();

@@ -174,7 +174,6 @@ BEGIN
       m.bytes := m.bytes - old.size;
       m.trimmed := old.seq;
     END LOOP;
-    DELETE FROM {schema}.notification WHERE seq > before AND seq <= m.trimmed;
   END IF;
   UPDATE {schema}.meta SET last = coalesce(greatest_seq, m.last), trimmed = m.trimmed, bytes = m.bytes + room,
     age = m.age;
@@ -191,6 +190,9 @@ export const OPEN: string = "SELECT {schema}.open($1::text, $2::text, $3::text)"
 
 /** Renews the lease of a node: one column, as the function says. */
 export const SIGN: string = "SELECT {schema}.sign($1::text, $2::text::bigint, $3::text)";
+
+/** Gives up the lease of a node. */
+export const RESIGN = "DELETE FROM {schema}.node WHERE id = $1::text";
 
 /** Keeps notifications: one column, as the function says. */
 export const APPEND: string =
@@ -214,7 +216,8 @@ SELECT m.last::text, m.trimmed::text, m.lost, ${ENTRY_COLUMNS}
 FROM {schema}.meta m LEFT JOIN (
   SELECT page.*, sum(octet_length(body)) OVER (ORDER BY seq) - octet_length(body) AS bytes_before
   FROM (
-    SELECT * FROM {schema}.notification WHERE seq > $1::text::bigint ORDER BY seq LIMIT $2::text::bigint
+    SELECT * FROM {schema}.notification
+    WHERE seq > greatest($1::text::bigint, (SELECT trimmed FROM {schema}.meta)) ORDER BY seq LIMIT $2::text::bigint
   ) page
 ) n ON n.bytes_before < $3::text::bigint
 ORDER BY n.seq`;

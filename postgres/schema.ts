@@ -10,8 +10,7 @@
  * | `name`         | names of receivers: `seen` is the age of the journal at the last connection                     |
  * | `cursor`       | by name and node: start and cursor of the receiver there; node `held`: of nodes without it now  |
  * | `share`        | by name: last number delivered to the receivers that share it, and their filters                |
- * | `taken`        | by name: numbers delivered and not acknowledged, and the consumer that works on them            |
- * | `consumer`     | by name: parts of servers in a shared name; `gone`: it has left                                 |
+ * | `consumer`     | by name: parts of servers in a shared name: numbers that wait for acknowledgement; `gone`: left |
  *
  * Columns of `meta`:
  *
@@ -38,8 +37,12 @@ import { describe, JournalError, OptionError } from "../base/errors.ts";
 import { assertWellFormed } from "../base/ranges.ts";
 import { stateOf } from "./journal_errors.ts";
 import type { PostgresLink } from "./link.ts";
+import { CURSOR_FUNCTIONS } from "./cursor_statements.ts";
 import { LOG_FUNCTIONS } from "./log_statements.ts";
+import { NAME_FUNCTIONS } from "./name_statements.ts";
+import { RETENTION_FUNCTIONS } from "./retention_statements.ts";
 import { quoteName } from "./runner.ts";
+import { SHARED_FUNCTIONS } from "./shared_statements.ts";
 
 /** Oldest server, as in `server_version_num`. */
 const LEAST_SERVER = 140_000;
@@ -84,41 +87,42 @@ CREATE TABLE IF NOT EXISTS {schema}.node (
   expires timestamptz NOT NULL
 );
 CREATE TABLE IF NOT EXISTS {schema}.name (
-  name text PRIMARY KEY,
+  name text COLLATE "C" PRIMARY KEY,
   seen bigint NOT NULL
-);
+) WITH (fillfactor = 80);
 CREATE TABLE IF NOT EXISTS {schema}.cursor (
-  name text NOT NULL,
-  node text NOT NULL,
+  name text COLLATE "C" NOT NULL,
+  node text COLLATE "C" NOT NULL,
   start bigint NOT NULL,
   seq bigint NOT NULL,
   PRIMARY KEY (name, node)
-);
+) WITH (fillfactor = 50);
 CREATE TABLE IF NOT EXISTS {schema}.share (
-  name text PRIMARY KEY,
+  name text COLLATE "C" PRIMARY KEY,
   delivered bigint NOT NULL,
-  wanted text NOT NULL
-);
-CREATE TABLE IF NOT EXISTS {schema}.taken (
-  name text NOT NULL,
-  seq bigint NOT NULL,
-  consumer text NOT NULL,
-  PRIMARY KEY (name, seq)
-);
+  wanted text
+) WITH (fillfactor = 50);
 CREATE TABLE IF NOT EXISTS {schema}.consumer (
-  name text NOT NULL,
-  id text NOT NULL,
+  name text COLLATE "C" NOT NULL,
+  id text COLLATE "C" NOT NULL,
   node text NOT NULL,
-  gone boolean NOT NULL DEFAULT false,
+  pending int8multirange NOT NULL DEFAULT '{}',
+  gone timestamptz,
   PRIMARY KEY (name, id)
-);
+) WITH (fillfactor = 50);
 `;
 
 /**
  * Functions that change the tables in one step each; `{schema}` stands for the schema. Each is created with
  * `CREATE OR REPLACE FUNCTION {schema}.…`, and names all tables with `{schema}.`.
  */
-const FUNCTIONS: readonly string[] = [LOG_FUNCTIONS];
+const FUNCTIONS: readonly string[] = [
+  LOG_FUNCTIONS,
+  CURSOR_FUNCTIONS,
+  NAME_FUNCTIONS,
+  SHARED_FUNCTIONS,
+  RETENTION_FUNCTIONS,
+];
 
 /**
  * Writes the statements that make the tables and functions, in one transaction.

@@ -4,63 +4,87 @@
  * @module
  */
 
-import { systemClock } from "../base/clock.ts";
-import { describe, JournalError } from "../base/errors.ts";
-import { REPLACED } from "./journal_errors.ts";
+import type { Clock } from "../base/clock.ts";
+import { describe } from "../base/errors.ts";
 
-/** Availability of Redis for one journal: away from the first lost connection until all connections are open again. */
+/** Time in which a lost connection must be open again for its loss to go unreported, in ms. */
+const GRACE = 1000;
+/** Time without a loss before one that may go unreported, in ms: connections that always end at once are a fault. */
+const MIN_UPTIME = 1000;
+
+/** A reason that Redis itself has given: it refuses a command that is needed, or is a replica now. */
+const GIVEN = /^([A-Z]+|Redis is) /;
+/** Explains a loss, as far as it can be known: Redis closes connections without a reason. */
+const AT_ONCE =
+  '; connections are lost as soon as they are open: unless Redis says why, see its "client-output-buffer-limit"';
+
+/**
+ * Availability of Redis: away from the first lost connection until all connections are open again.
+ *
+ * Services, and proxies before them, close connections now and then: idle ones, those to a server under maintenance. If
+ * the next one is open within a moment, that is not reported. Messages and writes lost by it are, by those who sent
+ * them.
+ */
 export class Availability {
-  #report: (error: JournalError) => void;
+  #clock: Clock;
+  #report: (message: string, cause: Error | undefined) => void;
   #away = false;
-  #since = 0;
+  #reported = false;
+  /** Time when the last loss began. */
+  #since = -Infinity;
   #reason = "";
-  #replacedReported = false;
+  #cancelGrace: () => void = () => {};
 
   /**
    * Begins with Redis available.
    *
-   * @param report Reports to the listener.
+   * @param clock Time.
+   * @param report Reports that Redis is away, with the cause, and that it is back.
    */
-  constructor(report: (error: JournalError) => void) {
+  constructor(clock: Clock, report: (message: string, cause: Error | undefined) => void) {
+    this.#clock = clock;
     this.#report = report;
   }
 
   /**
-   * Notes that a connection is lost, or could not be made; reports it unless Redis is away already.
+   * Notes that a connection is lost, or could not be made; reports it once, unless it is repaired within a moment.
    *
    * @param cause Reason.
+   * @param wasOpen `false` if the connection could not be made.
    */
-  down(cause: Error): void {
-    if (this.#away) return;
-    this.#away = true;
-    this.#since = systemClock.now();
-    this.#reason = describe(cause);
-    this.#report(new JournalError("ERR_JOURNAL_AWAY", `Redis is away: ${this.#reason}`, { cause }));
+  down(cause: Error, wasOpen: boolean): void {
+    let repairable = wasOpen && !GIVEN.test(describe(cause));
+    if (!this.#away) {
+      const atOnce = this.#clock.now() - this.#since < MIN_UPTIME;
+      this.#reason = `${describe(cause)}${repairable && atOnce ? AT_ONCE : ""}`;
+      repairable &&= !atOnce;
+      this.#away = true;
+      this.#since = this.#clock.now();
+      if (repairable) this.#cancelGrace = this.#clock.after(GRACE, () => this.#reportAway(cause));
+    }
+    if (!repairable) this.#reportAway(cause);
   }
 
-  /** Notes that all connections are open; reports it if Redis was away. */
+  #reportAway(cause: Error): void {
+    if (this.#reported) return;
+    this.#cancelGrace();
+    this.#reported = true;
+    this.#report(`Redis is away: ${this.#reason}`, cause);
+  }
+
+  /** Notes that all connections are open; reports it if Redis was reported away. */
   up(): void {
-    if (!this.#away) return;
-    this.#away = false;
-    const seconds = ((systemClock.now() - this.#since) / 1000).toFixed(1);
-    const message = `Redis is there again after ${seconds} s; it was away: ${this.#reason}`;
-    this.#report(new JournalError("ERR_JOURNAL_AWAY", message));
+    const [since, reason, reported] = [this.#since, this.#reason, this.#reported];
+    this.reset();
+    if (!reported) return;
+    const seconds = ((this.#clock.now() - since) / 1000).toFixed(1);
+    this.#report(`Redis is there again after ${seconds} s; it was away: ${reason}`, undefined);
   }
 
-  /** Begins anew: failures before the journal was open do not count. */
+  /** Begins anew, without a report. */
   reset(): void {
+    this.#cancelGrace();
     this.#away = false;
-  }
-
-  /**
-   * Reports once that Redis has another journal by now.
-   *
-   * @param cause Reason.
-   */
-  replaced(cause: unknown): void {
-    if (this.#replacedReported) return;
-    this.#replacedReported = true;
-    const message = `The journal in Redis is gone: ${REPLACED}`;
-    this.#report(new JournalError("ERR_JOURNAL_REPLACED", message, cause === undefined ? undefined : { cause }));
+    this.#reported = false;
   }
 }

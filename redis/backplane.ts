@@ -16,17 +16,20 @@ import { BackplaneError, describe, OptionError } from "../base/errors.ts";
 import { byteLength, type Payload } from "../protocol/payload.ts";
 import { assertWellFormed } from "../base/ranges.ts";
 import { type Complete, FieldsReader, type SettingsTable } from "../base/settings.ts";
-import type { RedisClient } from "./client.ts";
+import { Availability } from "./availability.ts";
 import { Heartbeats, type PathChange } from "./heartbeats.ts";
 import type { RedisLink } from "./link.ts";
 import { linkOpener } from "./open_link.ts";
 import type { PrimaryLink } from "./primary_link.ts";
+import { readDatabase } from "./server_config.ts";
 import { RedisSession } from "./session.ts";
+import type { RedisSource } from "./source.ts";
 
 /** Options of a {@linkcode RedisBackplane}. */
 export interface RedisBackplaneOptions {
   /**
-   * Prefix of the channels: the same on all nodes of one service, and different for each service.
+   * Prefix of the channels: the same on all nodes of one service, and different for each service. Behind it comes the
+   * number of the database, unless it is 0, since Redis has one set of channels for all databases.
    * @default {"tackline:"}
    */
   prefix?: string | undefined;
@@ -78,6 +81,10 @@ const MAX_COUNTED = 10_000;
 const NODES = "!nodes";
 const BEAT_INTERVAL = 5000;
 
+/** Explains missed messages, as far as it can be known: Redis closes the connection without a reason. */
+const AFTER_LOSS =
+  ': the connection was lost meanwhile; Redis closes that of a node which is too slow, see "client-output-buffer-limit"';
+
 const READY = Promise.resolve();
 
 /** A channel with subscriptions. */
@@ -85,8 +92,8 @@ interface Channel {
   receivers: Set<(data: Payload) => void>;
   /** Resolves when Redis has confirmed the channel on the present connection. */
   ready: PromiseWithResolvers<void>;
-  /** Last number of each sender, and its count. */
-  numbers: Map<string, { count: number; number: number }>;
+  /** Last number of each sender, its count, and the loss of the connection before it. */
+  numbers: Map<string, { count: number; number: number; loss: number }>;
 }
 
 /** The present connection of the subscriber. */
@@ -117,6 +124,7 @@ interface Live {
  * ```
  */
 export class RedisBackplane implements Backplane {
+  /** Prefix of all channels; with the number of the database once a connection has told it. */
   #prefix: string;
   #maxPending: number;
   readonly #id = randomBytes(12).toString("base64url");
@@ -136,13 +144,13 @@ export class RedisBackplane implements Backplane {
   #channels = new Map<string, Channel>();
   #live: Live | undefined;
   #missed = 0;
+  /** Number of times that the connection was lost. */
+  #losses = 0;
 
   // Sending and receiving
   #clock: Clock;
   #up = { publisher: false, subscriber: false };
-  /** Time when Redis was reported away, by the clock. */
-  #awaySince: number | undefined;
-  #awayReason = "";
+  #availability: Availability;
   #heartbeats: Heartbeats;
   #cancelBeat: () => void = () => {};
   /** Request for the role that is being answered, the next request, and their connection. */
@@ -153,54 +161,59 @@ export class RedisBackplane implements Backplane {
   /**
    * Begins to connect.
    *
-   * @param client The program's client.
+   * @param source The program's client, sentinels, or a function that makes a client for each attempt to connect.
    * @param options Settings.
    * @throws {OptionError} If the client is of an unknown kind, or a setting is out of range.
    */
-  constructor(client: RedisClient, options: RedisBackplaneOptions = {}) {
-    const open = linkOpener(client);
+  constructor(source: RedisSource, options: RedisBackplaneOptions = {}) {
+    const open = linkOpener(source);
     const { prefix, maxPendingSize, name = this.#id, clock } = backplaneOptions.read(options);
     this.#clock = clock;
+    this.#availability = new Availability(clock, (message, cause) => {
+      this.#report("ERR_BACKPLANE_AWAY", message, cause);
+    });
     this.#heartbeats = new Heartbeats(this.#id, name);
     this.#prefix = prefix;
     this.#maxPending = maxPendingSize;
     this.#publisher = new RedisSession(open, clock, {
-      up: () => {
+      up: async (link) => {
+        await this.#setDatabase(link, prefix);
         this.#wentUp("publisher");
-        return Promise.resolve();
       },
-      down: (error) => this.#wentDown("publisher", error),
+      down: (error, wasOpen) => this.#wentDown("publisher", error, wasOpen),
     });
     this.#subscriber = new RedisSession(open, clock, {
-      up: (link, progress) => this.#subscribeAll(link, progress),
-      down: (error) => this.#subscriberWentDown(error),
+      up: async (link, progress) => {
+        await this.#setDatabase(link, prefix);
+        await this.#subscribeAll(link, progress);
+      },
+      down: (error, wasOpen) => this.#subscriberWentDown(error, wasOpen),
       message: (channel, text) => this.#onMessage(channel, text),
     });
     this.subscribe(NODES, () => {});
     this.#scheduleBeat();
   }
 
+  /** Channels belong to all databases of a Redis: those of the first have no number, as in earlier versions. */
+  async #setDatabase(link: RedisLink, prefix: string): Promise<void> {
+    const database = await readDatabase(link);
+    this.#prefix = database === 0 ? prefix : `${prefix}!${database}:`;
+  }
+
   #wentUp(side: "publisher" | "subscriber"): void {
     this.#up[side] = true;
     if (side === "subscriber") this.#heartbeats.listens();
-    if (this.#awaySince === undefined || !this.#up.publisher || !this.#up.subscriber) return;
-    const seconds = ((this.#clock.now() - this.#awaySince) / 1000).toFixed(1);
-    this.#awaySince = undefined;
-    const message = `Redis is there again after ${seconds} s: messages go and come; it was away: ${this.#awayReason}`;
-    this.#report("ERR_BACKPLANE_AWAY", message);
+    if (this.#up.publisher && this.#up.subscriber) this.#availability.up();
   }
 
-  #wentDown(side: "publisher" | "subscriber", cause: Error): void {
+  #wentDown(side: "publisher" | "subscriber", cause: Error, wasOpen: boolean): void {
     this.#up[side] = false;
     // The second connection may lead to the same server, which is no primary any more.
     if (side === "publisher") {
       this.#heartbeats.interrupted();
       this.#subscriber.check();
     }
-    this.#awayReason = describe(cause);
-    if (this.#awaySince !== undefined) return;
-    this.#awaySince = this.#clock.now();
-    this.#report("ERR_BACKPLANE_AWAY", `Redis is away: ${this.#awayReason}`, cause);
+    this.#availability.down(cause, wasOpen);
   }
 
   // ---- Other nodes ---------------------------------------------------------------------------------------------
@@ -378,14 +391,15 @@ export class RedisBackplane implements Backplane {
     if (live === this.#live) this.#wentUp("subscriber");
   }
 
-  #subscriberWentDown(error: Error): void {
+  #subscriberWentDown(error: Error, wasOpen: boolean): void {
     // Subscriptions made from now on wait for the next connection.
     for (const name of this.#live?.confirmed ?? []) {
       const channel = this.#channels.get(name);
       if (channel !== undefined) channel.ready = Promise.withResolvers<void>();
     }
     this.#live = undefined;
-    this.#wentDown("subscriber", error);
+    this.#losses++;
+    this.#wentDown("subscriber", error, wasOpen);
   }
 
   #onMessage(name: string, text: string): void {
@@ -414,13 +428,15 @@ export class RedisBackplane implements Backplane {
     const last = numbers.get(sender);
     if (last !== undefined && (count < last.count || (count === last.count && number <= last.number))) return false;
     if (last === undefined && numbers.size >= MAX_COUNTED) numbers.clear();
-    numbers.set(sender, { count, number });
+    numbers.set(sender, { count, number, loss: this.#losses });
     if (last === undefined || count > last.count || number === last.number + 1) return true;
     const missed = number - last.number - 1;
     this.#missed += missed;
     this.#listener?.missed(missed);
     const [what, have] = missed === 1 ? ["message", "has"] : ["messages", "have"];
-    this.#report("ERR_BACKPLANE_MISSED", `${missed} ${what} of another node ${have} not come; ${this.#missed} in all`);
+    const why = last.loss === this.#losses ? "" : AFTER_LOSS;
+    const message = `${missed} ${what} of another node ${have} not come; ${this.#missed} in all${why}`;
+    this.#report("ERR_BACKPLANE_MISSED", message);
     return true;
   }
 
@@ -443,6 +459,7 @@ export class RedisBackplane implements Backplane {
     this.#cancelBeat();
     await this.#lastPublish;
     await Promise.all([this.#publisher.close(), this.#subscriber.close()]);
+    this.#availability.reset();
     for (const { ready } of this.#channels.values()) ready.resolve();
     this.#channels.clear();
   }

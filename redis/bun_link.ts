@@ -6,7 +6,7 @@
 
 import { describe } from "../base/errors.ts";
 import type { BunRedisClient } from "./client.ts";
-import { Ending, type RedisLink, type RedisLinkHandler } from "./link.ts";
+import { Ending, type RedisLink, type RedisLinkHandler, unlessAborted } from "./link.ts";
 
 interface OwnBun {
   onconnect: (() => void) | null;
@@ -22,6 +22,9 @@ interface OwnBun {
 /** Closed copies, by the program's client. */
 const bunModels = new WeakMap<BunRedisClient, BunRedisClient>();
 
+/** A copy is resolved only when it is connected, and by then it may not be needed any more. */
+const discard = (late: OwnBun): void => late.close();
+
 /**
  * Makes a copy that is not connected. From a connected client Bun makes a copy that connects at once, and hides the
  * reason of a failure. Therefore only the first copy is made from it, closed, and copied from then on.
@@ -29,7 +32,7 @@ const bunModels = new WeakMap<BunRedisClient, BunRedisClient>();
 async function duplicateBun(client: BunRedisClient, signal: AbortSignal): Promise<OwnBun> {
   let model = bunModels.get(client);
   if (model === undefined) {
-    const first = await unlessAborted(client.duplicate() as Promise<OwnBun>, signal).catch((cause) => {
+    const first = await unlessAborted(client.duplicate() as Promise<OwnBun>, signal, discard).catch((cause) => {
       const hint = "check address, certificate and password, since Bun hides the reason";
       throw signal.aborted ? cause : new Error(`${describe(cause)}: ${hint}`, { cause });
     });
@@ -37,24 +40,7 @@ async function duplicateBun(client: BunRedisClient, signal: AbortSignal): Promis
     model = first as unknown as BunRedisClient;
     bunModels.set(client, model);
   }
-  return await unlessAborted(model.duplicate() as Promise<OwnBun>, signal);
-}
-
-/** Waits for a copy, unless it is aborted; Bun resolves it only when it is connected. */
-async function unlessAborted(made: Promise<OwnBun>, signal: AbortSignal): Promise<OwnBun> {
-  const aborted = Promise.withResolvers<never>();
-  const abort = (): void => {
-    aborted.reject(signal.reason);
-    // The copy is not used any more.
-    made.then((own) => own.close(), () => {});
-  };
-  if (signal.aborted) abort();
-  signal.addEventListener("abort", abort, { once: true });
-  try {
-    return await Promise.race([made, aborted.promise]);
-  } finally {
-    signal.removeEventListener("abort", abort);
-  }
+  return await unlessAborted(model.duplicate() as Promise<OwnBun>, signal, discard);
 }
 
 /**

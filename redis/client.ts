@@ -6,6 +6,7 @@
  */
 
 import { OptionError } from "../base/errors.ts";
+import { showValue } from "../base/option_names.ts";
 
 /** A client of `npm:redis` (5 or later), as `createClient` makes it; it need not be connected. */
 export interface NodeRedisClient {
@@ -39,8 +40,28 @@ export interface BunRedisClient {
   duplicate(): Promise<unknown>;
 }
 
+/** A cluster client of `npm:redis` (5 or later), as `createCluster` makes it; it need not be connected. */
+export interface NodeRedisCluster {
+  /** Servers of each slot. */
+  readonly slots: readonly unknown[];
+  /** Makes a client for one server of the cluster. */
+  nodeClient(server: never): unknown;
+  /** Makes another client with the same options. */
+  duplicate(overrides?: object): unknown;
+}
+
+/** A cluster client of `npm:ioredis` (5 or later), as `new Cluster` makes it. */
+export interface IoRedisCluster {
+  /** `true`. */
+  readonly isCluster: boolean;
+  /** Clients of the servers that are known. */
+  nodes(role?: "master"): unknown[];
+  /** Makes another client with the same options. */
+  duplicate(startupNodes?: object[], overrides?: object): unknown;
+}
+
 /** A client for Redis 7 or later, made by the program. */
-export type RedisClient = NodeRedisClient | IoRedisClient | BunRedisClient;
+export type RedisClient = NodeRedisClient | IoRedisClient | BunRedisClient | NodeRedisCluster | IoRedisCluster;
 
 /**
  * Finds the kind of a client by its shape.
@@ -49,7 +70,7 @@ export type RedisClient = NodeRedisClient | IoRedisClient | BunRedisClient;
  * @returns The kind.
  * @throws {OptionError} If it is unknown.
  */
-export function kindOf(client: unknown): "redis" | "ioredis" | "bun" {
+export function kindOf(client: unknown): "redis" | "ioredis" | "bun" | "redis cluster" | "ioredis cluster" {
   const given = (client ?? {}) as Record<string, unknown>;
   const can = (name: string): boolean => typeof given[name] === "function";
   // Copies of such clients are made in another way, or choose a server for each command.
@@ -57,19 +78,20 @@ export function kindOf(client: unknown): "redis" | "ioredis" | "bun" {
   if (several !== undefined) {
     throw new OptionError(`The Redis client is ${several}: give a client with one connection to one Redis`);
   }
+  if (given.isCluster === true) return "ioredis cluster";
+  if (can("nodeClient") && "slots" in given) return "redis cluster";
   if (can("duplicate")) {
     // ioredis has a sendCommand too.
     if (can("call") && typeof given.status === "string") return "ioredis";
     if (can("sendCommand") && "isReady" in given) return "redis";
     if (can("send") && "connected" in given) return "bun";
   }
-  throw new OptionError("The Redis client is of none of these kinds: npm:redis, npm:ioredis, built into Bun");
+  const hint = "give a client of npm:redis or npm:ioredis, the one built into Bun, or a function that makes one";
+  throw new OptionError(`The Redis client is of no known kind (${showValue(client)}): ${hint}`);
 }
 
 /** Names a kind of client that has several connections. */
 function kindOfSeveral(given: Record<string, unknown>, can: (name: string) => boolean): string | undefined {
-  if (given.isCluster === true) return "a Cluster of npm:ioredis";
-  if (can("nodeClient")) return "a cluster of npm:redis (createCluster)";
   if (can("execute") && "totalClients" in given) return "a pool of npm:redis (createClientPool)";
   if (can("acquire")) return can("release") ? "a pool of clients" : "for sentinels (createSentinel of npm:redis)";
   return undefined;

@@ -8,9 +8,9 @@
 import { systemClock } from "../base/clock.ts";
 import { describe, JournalError } from "../base/errors.ts";
 import { Availability } from "./availability.ts";
+import { isMoving } from "./cluster_errors.ts";
 import { REPLACED } from "./journal_errors.ts";
-import type { RedisLink } from "./link.ts";
-import type { LinkOpener } from "./open_link.ts";
+import type { LinkOpener, RedisLink } from "./link.ts";
 import { RedisSession } from "./session.ts";
 
 /** Time for {@linkcode JournalConnections.opened}, in ms. */
@@ -46,6 +46,7 @@ export class JournalConnections {
   /** Resolves if Redis answers, but cannot be used. */
   #refused = Promise.withResolvers<"refused">();
   #closing = false;
+  #replacedReported = false;
 
   /**
    * Begins to connect.
@@ -56,7 +57,9 @@ export class JournalConnections {
    */
   constructor(open: LinkOpener, waitsForReplicas: boolean, owner: JournalConnectionsOwner) {
     this.#owner = owner;
-    this.#availability = new Availability((error) => owner.report(error));
+    this.#availability = new Availability(systemClock, (message, cause) => {
+      owner.report(new JournalError("ERR_JOURNAL_AWAY", message, cause && { cause }));
+    });
     this.#main = this.#connect(open, (link) => this.#prepare(link));
     this.#appender = waitsForReplicas ? this.#connect(open, (link) => owner.prepareAppender(link)) : this.#main;
     // deno-lint-ignore require-await -- it has to return a promise
@@ -70,7 +73,7 @@ export class JournalConnections {
         await up(link);
         void session.ready.then(() => this.#cameUp(session));
       },
-      down: (error) => this.#wentDown(session, error),
+      down: (error, wasOpen) => this.#wentDown(session, error, wasOpen),
     });
     return session;
   }
@@ -79,8 +82,8 @@ export class JournalConnections {
     try {
       await this.#owner.prepare(link);
     } catch (error) {
-      // A Redis that answers a PING, but refuses the scripts, refuses them the next time too.
-      if (await link.send(["PING"]).then(() => true, () => false)) {
+      // A Redis that answers a PING, but refuses the scripts, refuses them the next time too, unless the keys move.
+      if (!isMoving(error) && await link.send(["PING"]).then(() => true, () => false)) {
         this.#lastFailure = `: ${describe(error)}`;
         this.#refused.resolve("refused");
       }
@@ -175,14 +178,23 @@ export class JournalConnections {
     this.#tail.restart(error);
   }
 
-  #wentDown(session: RedisSession, cause: Error): void {
+  #wentDown(session: RedisSession, cause: Error, wasOpen: boolean): void {
     this.#lastFailure = `: ${describe(cause)}`;
     if (session === this.#main) this.#owner.mainLost();
     if (this.#closing) return;
     // The other connections may lead to the same server, which may be no primary any more.
     for (const other of this.#all) if (other !== session) other.check();
-    if (this.#owner.isReplaced || cause.message === REPLACED) this.#availability.replaced(cause);
-    else this.#availability.down(cause);
+    if (this.#owner.isReplaced || cause.message === REPLACED) this.#reportReplaced(cause);
+    else this.#availability.down(cause, wasOpen);
+  }
+
+  /** Reports once that Redis has another journal by now. */
+  #reportReplaced(cause: Error): void {
+    if (this.#replacedReported) return;
+    this.#replacedReported = true;
+    this.#owner.report(
+      new JournalError("ERR_JOURNAL_REPLACED", `The journal in Redis is gone: ${REPLACED}`, { cause }),
+    );
   }
 
   /** Redis is back when all connections are open. */
@@ -195,6 +207,7 @@ export class JournalConnections {
   /** Reports nothing any more; the connections stay open until {@linkcode JournalConnections.close}. */
   beginClose(): void {
     this.#closing = true;
+    this.#availability.reset();
   }
 
   /**

@@ -8,7 +8,10 @@
 import { RedisScript } from "./script.ts";
 
 /** Reads the cursor of a receiver. Arguments: name. Returns a number; -1: the name is unknown. */
-export const CURSOR: RedisScript = new RedisScript(`return int(least_cursor(ARGV[1]))`);
+export const CURSOR: RedisScript = new RedisScript(
+  `return int(least_cursor(ARGV[1]))`,
+  { keys: ["cursor:$1"] },
+);
 
 /** Reads the cursors of all receivers. Returns name, number, name, … */
 export const CURSORS: RedisScript = new RedisScript(`
@@ -24,28 +27,35 @@ return found
  * Keeps the cursor of a receiver on a node. A node where the receiver is new takes over from dead nodes, and from nodes
  * it has left. Arguments: name, node, start if the receiver is new there, cursor.
  */
-export const SAVE: RedisScript = new RedisScript(`
+export const SAVE: RedisScript = new RedisScript(
+  `
 local key, begun, seq = K('cursor:' .. ARGV[1]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local own = redis.call('HGET', key, ARGV[2])
 if own then
   local start, cursor = parse_cursor(own)
   begun, seq = start, math.max(seq, cursor)
 end
-redis.call('HSET', key, ARGV[2], int(begun) .. ' ' .. int(seq))
-redis.call('SADD', K('names'), ARGV[1])
-local all = redis.call('HGETALL', key)
+-- Found before the first write: is_alive fails for a key that is not there while a cluster moves the slot.
+local all, over = redis.call('HGETALL', key), {}
 for at = 1, #all, 2 do
   local _, cursor = parse_cursor(all[at + 1])
-  if all[at] ~= 'group' and cursor >= begun and not is_alive(all[at]) then redis.call('HDEL', key, all[at]) end
+  local other = all[at] ~= 'group' and all[at] ~= ARGV[2]
+  if other and cursor >= begun and not is_alive(all[at]) then over[#over + 1] = all[at] end
 end
+redis.call('HSET', key, ARGV[2], int(begun) .. ' ' .. int(seq))
+redis.call('SADD', K('names'), ARGV[1])
+for _, node in ipairs(over) do redis.call('HDEL', key, node) end
 return 1
-`);
+`,
+  { keys: ["cursor:$1"] },
+);
 
 /**
  * Releases a receiver from a node: its cursor is held for the next connection, unless another node covers it.
  * Arguments: name, node.
  */
-export const RELEASE: RedisScript = new RedisScript(`
+export const RELEASE: RedisScript = new RedisScript(
+  `
 local key = K('cursor:' .. ARGV[1])
 local own = redis.call('HGET', key, ARGV[2])
 if not own then return 0 end
@@ -66,14 +76,17 @@ if not covered then
 end
 redis.call('HDEL', key, ARGV[2])
 return 1
-`);
+`,
+  { keys: ["cursor:$1"] },
+);
 
 /**
  * Joins a shared cursor, which is a consumer group. Arguments: name, start if the group is new, filters of its
  * receivers, consumer. All nodes must have the same filters, since a notification left out by one node is lost for the
  * others.
  */
-export const SHARE: RedisScript = new RedisScript(`
+export const SHARE: RedisScript = new RedisScript(
+  `
 local stream, group, start = K('stream'), ARGV[1], tonumber(ARGV[2])
 -- A group that was deleted with its stream continues at its cursor.
 local before = redis.call('HGET', K('cursor:' .. group), 'group')
@@ -98,7 +111,9 @@ redis.call('SADD', K('names'), group)
 -- The consumer counts as active before it takes its first notification.
 redis.call('XGROUP', 'CREATECONSUMER', stream, group, ARGV[4])
 return 0
-`);
+`,
+  { keys: ["cursor:$1", "wanted:$1"] },
+);
 
 /**
  * Takes notifications that no other consumer of the group works on: first those of consumers that are dead or gone,
@@ -110,23 +125,25 @@ export const TAKE: RedisScript = new RedisScript(`
 local stream, group, me, count = K('stream'), ARGV[1], ARGV[2], tonumber(ARGV[3])
 local again, new, last, room = {}, {}, delivered(group), tonumber(ARGV[4])
 if not last then return redis.error_reply('NOGROUP it was deleted with the stream') end
-local s = state()
+local s, ended = state(), {}
+-- Found before the first entry is claimed: is_active may fail as above, and what was claimed would be delivered late.
 for _, consumer in ipairs(redis.call('XINFO', 'CONSUMERS', stream, group)) do
-  local name, pending = field(consumer, 'name'), field(consumer, 'pending')
-  if name ~= me and not is_active(name) then
-    if pending == 0 then
-      redis.call('XGROUP', 'DELCONSUMER', stream, group, name)
-      redis.call('SREM', K('gone'), name)
-    elseif #again < count and room > 0 then
-      local ids = {}
-      for _, one in ipairs(redis.call('XPENDING', stream, group, '-', '+', math.min(16, count - #again), name)) do
-        ids[#ids + 1] = one[1]
-      end
-      for _, one in ipairs(redis.call('XCLAIM', stream, group, me, 0, unpack(ids))) do
-        if one and one[2] then
-          again[#again + 1] = entry(one)
-          room = room - #one[2][2]
-        end
+  if field(consumer, 'name') ~= me and not is_active(field(consumer, 'name')) then ended[#ended + 1] = consumer end
+end
+for _, consumer in ipairs(ended) do
+  local name = field(consumer, 'name')
+  if field(consumer, 'pending') == 0 then
+    redis.call('XGROUP', 'DELCONSUMER', stream, group, name)
+    redis.call('SREM', K('gone'), name)
+  elseif #again < count and room > 0 then
+    local ids = {}
+    for _, one in ipairs(redis.call('XPENDING', stream, group, '-', '+', math.min(16, count - #again), name)) do
+      ids[#ids + 1] = one[1]
+    end
+    for _, one in ipairs(redis.call('XCLAIM', stream, group, me, 0, unpack(ids))) do
+      if one and one[2] then
+        again[#again + 1] = entry(one)
+        room = room - #one[2][2]
       end
     end
   end
@@ -155,7 +172,8 @@ return { int(s.trimmed), int(last), again, new, int(until_), news() }
 `);
 
 /** Acknowledges notifications. Arguments: name, numbers. */
-export const ACKNOWLEDGE: RedisScript = new RedisScript(`
+export const ACKNOWLEDGE: RedisScript = new RedisScript(
+  `
 local stream, group, ids = K('stream'), ARGV[1], {}
 for at = 2, #ARGV do ids[#ids + 1] = ARGV[at] .. '-0' end
 redis.call('XACK', stream, group, unpack(ids))
@@ -167,7 +185,9 @@ if waiting[1] > 0 then cursor = tonumber(string.match(waiting[2], '^(%d+)')) - 1
 else cursor = delivered(group) end
 redis.call('HSET', K('cursor:' .. group), 'group', int(cursor) .. ' ' .. int(cursor))
 return 1
-`);
+`,
+  { keys: ["cursor:$1"] },
+);
 
 /** Removes a consumer; other consumers take over its unfinished notifications. Arguments: name, consumer. */
 export const LEAVE: RedisScript = new RedisScript(`

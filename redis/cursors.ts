@@ -4,18 +4,15 @@
  * @module
  */
 
-import { systemClock } from "../base/clock.ts";
 import type { JournalError } from "../base/errors.ts";
 import { expiredError, type ReceiverLimits, tooManyError } from "../journal/receiver_names.ts";
 import type { AgeClock } from "../journal/age_clock.ts";
+import { CursorWrites, type MovedCursor } from "../journal/cursor_writes.ts";
 import { CURSOR, CURSORS, RELEASE, SAVE } from "./cursor_scripts.ts";
 import { writeError } from "./journal_errors.ts";
 import { ADMIT, EXPIRE, TOUCH } from "./name_scripts.ts";
 import type { RedisScript } from "./script.ts";
 import type { ScriptRunner } from "./script_runner.ts";
-
-/** Delay between a move of a cursor and its write, in ms. */
-const WRITE_DELAY = 100;
 
 /** Owner of {@linkcode RedisCursors}. */
 export interface RedisCursorsOwner {
@@ -29,12 +26,6 @@ export interface RedisCursorsOwner {
   confirmName(): Promise<void>;
 }
 
-/** Cursor of a receiver on this node, and where it began if the receiver is new here. */
-interface Moved {
-  readonly start: number;
-  readonly cursor: number;
-}
-
 /** Cursors and names of one node. */
 export class RedisCursors {
   #node: string;
@@ -42,18 +33,7 @@ export class RedisCursors {
   #limits: ReceiverLimits;
   #clock: AgeClock;
   #owner: RedisCursorsOwner;
-  #closed = false;
-
-  // To be written
-  #moved = new Map<string, Moved>();
-  #released = new Set<string>();
-  #cancelWrite: (() => void) | undefined;
-  /** `true` once a failed write was reported, until one succeeds. */
-  #failing = false;
-
-  // Receivers of this node
-  /** Names that Redis knows to be on this node. */
-  #present = new Set<string>();
+  #writes: CursorWrites;
   /** Names with a connection. */
   #admitted = new Set<string>();
 
@@ -72,6 +52,11 @@ export class RedisCursors {
     this.#limits = limits;
     this.#clock = clock;
     this.#owner = owner;
+    this.#writes = new CursorWrites(runner, {
+      write: (moved, released) => this.#write(moved, released),
+      failed: (error) => owner.report(writeError(error)),
+      track: (writing) => owner.track(writing),
+    });
   }
 
   /**
@@ -139,24 +124,7 @@ export class RedisCursors {
    * @param seq Sequence number up to which it has acknowledged all notifications.
    */
   save(name: string, seq: number): void {
-    if (this.#closed) return;
-    this.#move(name, seq, seq);
-    this.#released.delete(name);
-    if (!this.#present.has(name)) {
-      // The other nodes know a name from its first connection on.
-      this.#present.add(name);
-      this.flush();
-    }
-    this.#cancelWrite ??= systemClock.after(WRITE_DELAY, () => this.flush());
-  }
-
-  /** Keeps the first start too, from which a node takes over the position on nodes that the receiver has left. */
-  #move(name: string, start: number, cursor: number): void {
-    const moved = this.#moved.get(name);
-    this.#moved.set(name, {
-      start: Math.min(start, moved?.start ?? start),
-      cursor: Math.max(cursor, moved?.cursor ?? cursor),
-    });
+    this.#writes.save(name, seq);
   }
 
   /**
@@ -165,56 +133,33 @@ export class RedisCursors {
    * @param name Its name.
    */
   release(name: string): void {
-    if (this.#closed) return;
     if (this.#admitted.delete(name) && this.#runner.link !== undefined) {
-      this.#write(TOUCH, [name, this.#clock.age], () => {});
+      // If this fails, the time of an earlier connection counts.
+      this.#owner.track(this.#runner.run(TOUCH, [name, this.#clock.age]).catch(() => {}));
     }
-    this.#present.delete(name);
-    this.#released.add(name);
-    this.flush();
+    this.#writes.release(name);
+  }
+
+  #write(moved: ReadonlyMap<string, MovedCursor>, released: ReadonlySet<string>): Promise<unknown> {
+    const run = (script: RedisScript, args: (string | number)[]): Promise<unknown> => this.#runner.run(script, args);
+    return Promise.all([
+      ...[...moved].map(([name, { start, cursor }]) => run(SAVE, [name, this.#node, start, cursor])),
+      ...[...released].map((name) => run(RELEASE, [name, this.#node])),
+    ]);
   }
 
   /** Writes now; without a connection, the next one writes. */
   flush(): void {
-    this.#cancelWrite?.();
-    this.#cancelWrite = undefined;
-    if (this.#runner.link === undefined) return;
-    const moved = this.#moved;
-    const released = this.#released;
-    this.#moved = new Map();
-    this.#released = new Set();
-    for (const [name, { start, cursor }] of moved) {
-      this.#write(SAVE, [name, this.#node, start, cursor], () => this.#move(name, start, cursor));
-    }
-    for (const name of released) this.#write(RELEASE, [name, this.#node], () => this.#released.add(name));
-  }
-
-  #write(script: RedisScript, args: (string | number)[], again: () => void): void {
-    const { link } = this.#runner;
-    const writing = this.#runner.run(script, args).then(() => {
-      this.#failing = false;
-    }, (error) => {
-      again();
-      if (this.#closed) return this.#owner.report(writeError(error));
-      this.#cancelWrite ??= systemClock.after(WRITE_DELAY, () => {
-        // A lost connection is reported by the journal.
-        if (this.#runner.link === link && !this.#failing) {
-          this.#failing = true;
-          this.#owner.report(writeError(error));
-        }
-        this.flush();
-      });
-    });
-    this.#owner.track(writing);
+    this.#writes.flush();
   }
 
   /** Takes no more moves. */
   close(): void {
-    this.#closed = true;
+    this.#writes.close();
   }
 
   /** Cancels a write that was put off. */
   cancel(): void {
-    this.#cancelWrite?.();
+    this.#writes.cancel();
   }
 }

@@ -9,6 +9,7 @@ import { randomUUID } from "node:crypto";
 import { GivenNumbers } from "../journal/sequence_ranges.ts";
 import type { RedisLink } from "./link.ts";
 import { OPEN } from "./log_scripts.ts";
+import { markPlace } from "./place.ts";
 import type { ScriptRunner } from "./script_runner.ts";
 
 /** Answer of the script that opens the journal. */
@@ -58,9 +59,11 @@ export class JournalEpoch {
    * @param link The connection.
    * @param fresh `true` for a new connection.
    * @returns The answer; `undefined` if Redis has another journal by now.
+   * @throws {Error} If nodes with this prefix have their journal under other keys.
    */
   async open(link: RedisLink, fresh: boolean): Promise<OpenAnswer | undefined> {
     const isOurs = this.#id !== "";
+    if (!isOurs) await markPlace(link, this.#runner.prefix);
     const args = [this.#id || this.#newId, isOurs ? 1 : 0, fresh ? 1 : 0, ...this.given.pairs];
     const opened = await this.#runner.run(OPEN, args, link) as OpenAnswer;
     return isOurs && opened[0] !== this.#id ? undefined : opened;

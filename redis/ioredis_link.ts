@@ -10,6 +10,7 @@ import type { IoRedisClient } from "./client.ts";
 import { Ending, type RedisLink, type RedisLinkHandler } from "./link.ts";
 
 interface OwnIoRedis {
+  readonly options: { readonly db?: number | undefined };
   readonly status: string;
   on(event: string, listener: (...args: never[]) => void): unknown;
   connect(): Promise<unknown>;
@@ -55,6 +56,8 @@ export async function openIoRedis(
     enableReadyCheck: false,
     autoResubscribe: false,
     autoResendUnfulfilledCommands: false,
+    // A peer that stands still does not answer the FIN.
+    disconnectTimeout: 100,
   }) as OwnIoRedis;
   own.on("error", (error) => failure = error);
   own.on("end", () => ending.now(failure));
@@ -78,6 +81,7 @@ export async function openIoRedis(
     throw failure ?? error;
   }
   return {
+    database: own.options.db,
     send: ([command, ...args]) => own.call(command!, args),
     subscribe: (channels) => own.subscribe(...channels),
     unsubscribe: (channels) => own.unsubscribe(...channels),

@@ -20,10 +20,14 @@ import type {
   NewEntry,
   SharedCursor,
 } from "../journal/journal.ts";
+import { LEASE_DURATION, NodeLease } from "../journal/node_lease.ts";
 import { notifyAppended, notifyTrimmed } from "../journal/notify.ts";
 import { RETENTION_HINTS, RETENTION_SETTINGS, type RetentionSettings } from "../journal/retention.ts";
 import type { SequenceRange } from "../journal/sequence_ranges.ts";
-import type { RedisClient } from "./client.ts";
+import { SharedPart } from "../journal/shared_part.ts";
+import { JournalTrimmer } from "../journal/trimmer.ts";
+import { AnswerSize } from "./answer_size.ts";
+import { explainSlots, isMoving } from "./cluster_errors.ts";
 import { JournalConnections } from "./connections.ts";
 import { CURSOR_SCRIPTS } from "./cursor_scripts.ts";
 import { RedisCursors } from "./cursors.ts";
@@ -31,17 +35,17 @@ import { OrderedDelivery, type ReadResult } from "../journal/ordered_delivery.ts
 import { decodeEntry, encodeBody } from "./entry.ts";
 import { JournalEpoch, type OpenAnswer } from "./epoch.ts";
 import { evictionError, readError, REPLACED, writeError } from "./journal_errors.ts";
-import type { RedisLink } from "./link.ts";
-import { APPEND, LOG_SCRIPTS, OPEN, READ } from "./log_scripts.ts";
+import type { LinkOpener, RedisLink } from "./link.ts";
+import { APPEND, LOG_SCRIPTS, OPEN, READ, SIGN } from "./log_scripts.ts";
 import { JournalLosses } from "./losses.ts";
 import { NAME_SCRIPTS } from "./name_scripts.ts";
-import { NodeLease } from "./node_lease.ts";
-import { type LinkOpener, linkOpener } from "./open_link.ts";
+import { linkOpener } from "./open_link.ts";
 import { ReplicaConfirmation } from "./replicas.ts";
-import { RedisRetention } from "./retention.ts";
+import { trimRedis } from "./retention.ts";
 import { ScriptRunner } from "./script_runner.ts";
 import { readDurability, readEviction, type RedisDurability } from "./server_config.ts";
-import { RedisSharedCursor } from "./shared_cursor.ts";
+import { RedisSharedStore } from "./shared_cursor.ts";
+import type { RedisSource } from "./source.ts";
 import { StreamTail } from "./tail.ts";
 
 /**
@@ -153,13 +157,14 @@ export class RedisJournal implements Journal {
   #epoch: JournalEpoch;
   #reopening: Promise<void> | undefined;
   #losses: JournalLosses;
-  #lease: NodeLease;
+  #lease: NodeLease<RedisLink>;
   #tail: StreamTail;
   #replicas: ReplicaConfirmation;
   #cursors: RedisCursors;
-  #trimmer: RedisRetention;
-  #sharedCursors = new Set<RedisSharedCursor>();
+  #trimmer: JournalTrimmer<RedisLink>;
+  #sharedCursors = new Set<SharedPart>();
   #sharedCursorCount = 0;
+  #answerSize = new AnswerSize();
 
   #delivery: OrderedDelivery;
   #durability: RedisDurability = "unknown";
@@ -167,14 +172,15 @@ export class RedisJournal implements Journal {
   /**
    * Opens a journal, or creates it.
    *
-   * @param client The program's client.
+   * @param source The program's client, sentinels, or a function that makes a client for each attempt to connect.
    * @param options Settings.
    * @returns The journal.
    * @throws {OptionError} If the client is of an unknown kind, or a setting is out of range.
-   * @throws {JournalError} If Redis cannot be reached within 10 s, or evicts keys; see `eviction`.
+   * @throws {JournalError} If Redis cannot be reached within 10 s, evicts keys (see `eviction`), or has the journal of
+   * other nodes with this prefix under other keys, since their client has another `keyPrefix`.
    */
-  static async open(client: RedisClient, options: RedisJournalOptions = {}): Promise<RedisJournal> {
-    const journal = new RedisJournal(client, options);
+  static async open(source: RedisSource, options: RedisJournalOptions = {}): Promise<RedisJournal> {
+    const journal = new RedisJournal(source, options);
     try {
       await journal.#start();
     } catch (error) {
@@ -185,9 +191,9 @@ export class RedisJournal implements Journal {
   }
 
   /** @ignore */
-  private constructor(client: RedisClient, options: RedisJournalOptions) {
-    const open = linkOpener(client);
+  private constructor(source: RedisSource, options: RedisJournalOptions) {
     const { prefix, replicas, replicaTimeout, eviction, ...retention } = journalOptions.read(options);
+    const open = linkOpener(source, `${prefix}stream`);
     this.#eviction = eviction;
     this.#retention = retention;
     this.#prefix = prefix;
@@ -239,13 +245,19 @@ export class RedisJournal implements Journal {
     });
   }
 
-  #makeLease(): NodeLease {
-    return new NodeLease(this.#node, this.#runner, {
-      renewed: async (base, trimmed, news, link) => {
-        this.#losses.learn(trimmed, news);
+  #makeLease(): NodeLease<RedisLink> {
+    return new NodeLease<RedisLink>(this.#runner, {
+      sign: async (link) => {
+        const answer = await this.#runner.run(SIGN, [this.#node, LEASE_DURATION], link);
+        const [base, trimmed, news] = answer as [string, string, string];
+        this.#losses.learn(Number(trimmed), news);
         if (base !== this.#epoch.base && link === this.#runner.link) await this.#reopen();
       },
-      failed: (error) => this.#connections.restartMain(error),
+      remove: (link) => link.send(["DEL", `${this.#prefix}node:${this.#node}`]),
+      failed: (error) => {
+        // Until the keys have moved, another connection leads to the same server.
+        if (!isMoving(error)) this.#connections.restartMain(error);
+      },
     });
   }
 
@@ -280,10 +292,13 @@ export class RedisJournal implements Journal {
     });
   }
 
-  #makeTrimmer(): RedisRetention {
-    return new RedisRetention(this.#retention, this.#runner, this.#age, {
+  #makeTrimmer(): JournalTrimmer<RedisLink> {
+    return new JournalTrimmer<RedisLink>(this.#runner, this.#retention.clock, {
+      isAlive: (link) => link.send(["PING"]).then(() => true, () => false),
+      trim: () => trimRedis(this.#runner, this.#age, this.#retention.maxAge),
       trimmed: (trimmed) => this.#losses.trim(trimmed),
-      report: async (before, trimmed) => notifyTrimmed(this.#listener, await this.#cursors.readAll(), before, trimmed),
+      report: async ({ before, trimmed }) =>
+        notifyTrimmed(this.#listener, await this.#cursors.readAll(), before, trimmed),
       expire: () => this.#cursors.expire(),
       failed: (error) => this.#report(writeError(error)),
     });
@@ -303,7 +318,9 @@ export class RedisJournal implements Journal {
     const eviction = await this.#checkEviction(link);
     if (eviction !== undefined && this.#eviction === "refuse" && this.#epoch.id === "") throw eviction;
     const before = this.#epoch.base;
-    const opened = await this.#epoch.open(link, true);
+    const opened = await this.#epoch.open(link, true).catch((error) => {
+      throw explainSlots(error, this.#prefix);
+    });
     this.#replaced = opened === undefined;
     if (opened === undefined) throw new Error(REPLACED);
     this.#adopt(opened);
@@ -485,7 +502,7 @@ export class RedisJournal implements Journal {
     const [seq = 0, duplicate, before = 0, trimmed = 0, age = 0] = await this.#runAppend(link, args);
     this.#age.raise(age);
     this.#epoch.given.add(seq);
-    if (trimmed > before) await this.#trimmer.report(before, trimmed);
+    if (trimmed > before) await this.#trimmer.report({ before, trimmed });
     if (duplicate === 0) await this.#delivery.deliverOwn({ seq, bytes, signature, receivedAt }, forward);
     if (this.#replicas.isRequired) await this.#replicas.confirm(link, `notification ${seq}`);
     return { seq, duplicate: duplicate === 1 };
@@ -518,7 +535,10 @@ export class RedisJournal implements Journal {
   }
 
   async #readEntries(after: number, count: number): Promise<ReadResult> {
-    const answer = await this.#runner.run(READ, [after, count, READ_BYTES]) as [string, string, string[][], string];
+    const link = this.#connections.requireLink();
+    const answer = await this.#answerSize.ask((share) => {
+      return this.#runner.run(READ, [after, count, Math.ceil(READ_BYTES * share)], link);
+    }) as [string, string, string[][], string];
     const [trimmed, last, entries, news] = answer;
     this.#losses.learn(Number(trimmed), news);
     return { last: Number(last), entries: entries.map(decodeEntry) };
@@ -592,12 +612,13 @@ export class RedisJournal implements Journal {
    */
   share(name: string, start: number, wanted: string, wake: () => void): SharedCursor {
     const consumer = `${this.#node}.${this.#sharedCursorCount++}`;
-    const cursor = new RedisSharedCursor({ name, start, wanted, consumer, wake }, this.#runner, {
+    const size = this.#answerSize;
+    const store = new RedisSharedStore({ name, start, wanted, consumer }, size, this.#runner, {
       learn: (trimmed, news) => this.#losses.learn(trimmed, news),
       lost: () => this.#losses.ranges,
       failed: (error) => this.#report(writeError(error)),
-      ended: (ended) => void this.#sharedCursors.delete(ended),
     });
+    const cursor = new SharedPart(store, wake, () => void this.#sharedCursors.delete(cursor));
     this.#sharedCursors.add(cursor);
     return cursor;
   }

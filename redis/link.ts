@@ -34,14 +34,54 @@ export interface RedisLink {
   subscribe(channels: string[]): Promise<unknown>;
   /** Unsubscribes from channels. */
   unsubscribe(channels: string[]): Promise<unknown>;
+  /** Number of the database by the options of the client, where they can be read. */
+  readonly database?: number | undefined;
   /** Returns whether it is open; only for clients that do not report the end of a connection. */
   readonly isAlive?: (() => boolean) | undefined;
+  /** `true`: the next connection is made to the server of a cluster that has the keys by then. */
+  readonly findsServer?: boolean | undefined;
   /**
    * Closes the connection; commands without an answer reject. Ignored if it is closed already.
    *
    * @returns Resolves when it is closed.
    */
   destroy(): Promise<void>;
+}
+
+/**
+ * Opens a connection.
+ *
+ * @param handler Takes the events, once the connection is open.
+ * @param signal Aborts the opening.
+ * @returns The open connection.
+ */
+export type LinkOpener = (handler: RedisLinkHandler, signal: AbortSignal) => Promise<RedisLink>;
+
+/**
+ * Waits for what a client or the program makes, unless that is aborted.
+ *
+ * @param made The promise of it.
+ * @param signal Aborts the waiting.
+ * @param discard Takes what is made after that.
+ * @returns What was made.
+ */
+export async function unlessAborted<Made>(
+  made: Promise<Made>,
+  signal: AbortSignal,
+  discard: (late: Made) => void = () => {},
+): Promise<Made> {
+  const aborted = Promise.withResolvers<never>();
+  const abort = (): void => {
+    aborted.reject(signal.reason);
+    made.then(discard, () => {});
+  };
+  if (signal.aborted) abort();
+  signal.addEventListener("abort", abort, { once: true });
+  try {
+    return await Promise.race([made, aborted.promise]);
+  } finally {
+    signal.removeEventListener("abort", abort);
+  }
 }
 
 /** End of one connection, reported once. */

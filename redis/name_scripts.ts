@@ -25,6 +25,8 @@ local function expire(age, most)
   for _, name in ipairs(redis.call('ZRANGEBYSCORE', K('seen'), 0, '(' .. int(age - most))) do
     if connected(name) then redis.call('ZADD', K('seen'), int(age), name)
     else
+      -- In a slot that is being moved a missing key fails here, before the first write.
+      redis.call('EXISTS', K('cursor:' .. name), K('wanted:' .. name))
       gone[#gone + 1] = name
       redis.call('ZREM', K('seen'), name)
       redis.call('SREM', K('names'), name)
@@ -63,7 +65,7 @@ new = new or seen < 0
 redis.call('ZADD', K('seen'), (new and ARGV[7] == '1') and '-1' or int(age), name)
 return { int(cursor), new and 1 or 0, gone }
 `,
-  true,
+  { keys: ["cursor:$1"], grows: true },
 );
 
 /** Notes that a name is connected, or was until now, and that replicas have it. Arguments: name, age. */

@@ -9,6 +9,7 @@ import type { NodeRedisClient } from "./client.ts";
 import { Ending, type RedisLink, type RedisLinkHandler } from "./link.ts";
 
 interface OwnNodeRedis {
+  readonly options?: { readonly database?: number | undefined } | undefined;
   on(event: string, listener: (error: unknown) => void): unknown;
   connect(): Promise<unknown>;
   sendCommand(args: string[]): Promise<unknown>;
@@ -43,6 +44,7 @@ export async function openNodeRedis(
   await ending.open(() => own.connect(), destroy, signal);
   const take = (text: string, channel: string): void => handler.message(channel, text);
   return {
+    database: own.options?.database,
     send: (args) => own.sendCommand(args),
     subscribe: (channels) => own.subscribe(channels, take),
     unsubscribe: (channels) => own.unsubscribe(channels),

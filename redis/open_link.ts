@@ -1,32 +1,53 @@
 /**
- * Connections for the journal and the backplane, made from the client of the program.
+ * Connections for the journal and the backplane, made from what the program gives.
  *
  * @module
  */
 
-import { type BunRedisClient, type IoRedisClient, kindOf, type NodeRedisClient, type RedisClient } from "./client.ts";
+import {
+  type BunRedisClient,
+  type IoRedisClient,
+  type IoRedisCluster,
+  kindOf,
+  type NodeRedisClient,
+  type NodeRedisCluster,
+  type RedisClient,
+} from "./client.ts";
 import { openBun } from "./bun_link.ts";
+import { openInIoRedisCluster, openInNodeRedisCluster } from "./cluster_link.ts";
 import { openIoRedis } from "./ioredis_link.ts";
-import type { RedisLink, RedisLinkHandler } from "./link.ts";
+import { type LinkOpener, unlessAborted } from "./link.ts";
 import { openNodeRedis } from "./node_redis_link.ts";
+import { sentinelOpener } from "./sentinel_link.ts";
+import { findSentinels } from "./sentinels.ts";
+import { hashSlot } from "./slots.ts";
+import type { RedisClientMaker, RedisSource } from "./source.ts";
 
 /**
- * Opens a connection.
+ * Makes connections to Redis.
  *
- * @param handler Takes the events, once the connection is open.
- * @param signal Aborts the opening.
- * @returns The open connection.
- */
-export type LinkOpener = (handler: RedisLinkHandler, signal: AbortSignal) => Promise<RedisLink>;
-
-/**
- * Makes connections with the options of a client.
- *
- * @param client The program's client.
+ * @param source A client, sentinels, or a function that makes a client.
+ * @param key Key that decides about the server, if the client is one of a cluster; by default any primary.
  * @returns Opens one connection a call.
  * @throws {OptionError} If the client is of an unknown kind.
  */
-export function linkOpener(client: RedisClient): LinkOpener {
+export function linkOpener(source: RedisSource, key?: string): LinkOpener {
+  const slot = key === undefined ? undefined : hashSlot(key);
+  if (typeof source === "function") return madeOpener(source, slot);
+  const sentinels = findSentinels(source);
+  return sentinels === undefined ? clientOpener(source as RedisClient, slot) : sentinelOpener(sentinels, clientOpener);
+}
+
+/** Makes connections with the options of a client that is made for each of them. */
+function madeOpener(make: RedisClientMaker, slot: number | undefined): LinkOpener {
+  return async (handler, signal) => {
+    const client = await unlessAborted(Promise.resolve(make()), signal);
+    return { ...await clientOpener(client, slot)(handler, signal), findsServer: true };
+  };
+}
+
+/** Makes connections with the options of a client. */
+function clientOpener(client: RedisClient, slot?: number): LinkOpener {
   switch (kindOf(client)) {
     case "ioredis":
       return (handler, signal) => openIoRedis(client as IoRedisClient, handler, signal);
@@ -34,5 +55,9 @@ export function linkOpener(client: RedisClient): LinkOpener {
       return (handler, signal) => openNodeRedis(client as NodeRedisClient, handler, signal);
     case "bun":
       return (handler, signal) => openBun(client as BunRedisClient, handler, signal);
+    case "redis cluster":
+      return (handler, signal) => openInNodeRedisCluster(client as NodeRedisCluster, slot, handler, signal);
+    case "ioredis cluster":
+      return (handler, signal) => openInIoRedisCluster(client as IoRedisCluster, slot, handler, signal);
   }
 }

@@ -6,6 +6,7 @@
  */
 
 import { describe } from "../base/errors.ts";
+import { explainElsewhere } from "./cluster_errors.ts";
 import type { RedisLink } from "./link.ts";
 
 /**
@@ -13,6 +14,8 @@ import type { RedisLink } from "./link.ts";
  */
 const QUESTIONS: readonly (readonly string[])[] = [["ROLE"], ["INFO", "replication"], ["PING"]];
 const LAST = QUESTIONS.length - 1;
+/** Services have an address of the replicas, besides that of the primary. */
+const REPLICA = "Redis is a replica, and a primary is needed: does the address belong to a read-only endpoint?";
 /** Prefixes of errors that only a replica sends, or a primary that becomes one. */
 const REPLICA_ERRORS: readonly string[] = ["READONLY", "MASTERDOWN", "UNBLOCKED"];
 
@@ -23,6 +26,8 @@ const REPLICA_ERRORS: readonly string[] = ["READONLY", "MASTERDOWN", "UNBLOCKED"
 export class PrimaryLink implements RedisLink {
   /** Returns whether the connection is open; only for clients that do not report its end. */
   readonly isAlive: (() => boolean) | undefined;
+  /** Number of the database by the options of the client, where they can be read. */
+  readonly database: number | undefined;
   #link: RedisLink;
   #lost: (error: Error) => void;
   /** Index of the best question that this Redis answers this user. */
@@ -38,6 +43,7 @@ export class PrimaryLink implements RedisLink {
     this.#link = link;
     this.#lost = lost;
     this.isAlive = link.isAlive;
+    this.database = link.database;
   }
 
   /**
@@ -52,7 +58,10 @@ export class PrimaryLink implements RedisLink {
     return answer;
   }
 
+  /** Gives the connection up after the error of a server that cannot serve any more. */
   #judge = (error: unknown): void => {
+    const elsewhere = explainElsewhere(error, this.#link.findsServer === true);
+    if (elsewhere !== undefined) return this.#lost(new Error(elsewhere, { cause: error }));
     const text = describe(error);
     if (!REPLICA_ERRORS.some((code) => text.startsWith(code))) return;
     this.#lost(new Error(`Redis is a replica now, and a primary is needed: ${text}`, { cause: error }));
@@ -80,7 +89,7 @@ export class PrimaryLink implements RedisLink {
    */
   async assertPrimary(): Promise<void> {
     if (!isReplica(await this.#ask())) return;
-    const error = new Error("Redis is a replica, and a primary is needed");
+    const error = new Error(REPLICA);
     this.#lost(error);
     throw error;
   }

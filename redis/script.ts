@@ -1,7 +1,7 @@
 /**
  * Lua scripts with which the journal changes Redis in one step each, and the helpers that they share.
  *
- * The keys, all in one slot of a cluster:
+ * The keys, all in one slot of a cluster by the hash tag of their prefix:
  *
  * | key            | type   | content                                                                               |
  * |----------------|--------|---------------------------------------------------------------------------------------|
@@ -26,6 +26,11 @@
  * | `eras`    | "base last …": each epoch, and the last number of the one before it                                   |
  * | `lost`    | "after until …": numbers that a node knows and Redis has forgotten                                    |
  *
+ * A script names in `KEYS` all keys that are known before it runs. While a cluster moves the slot to another node, Redis
+ * then refuses a script with ASK or TRYAGAIN before its first write if one of these keys is not there (any more). The
+ * same happens to a command within a script with a missing key, whether `KEYS` has it or not: the keys of other nodes
+ * and of other names, known only inside, are read before the first write.
+ *
  * Redis does not roll back the writes of a script whose later command fails. The digest of a notification is therefore
  * written after its entry, and a sum after the entries it counts, so that each script can run again from any point.
  *
@@ -35,22 +40,37 @@
 import { createHash } from "node:crypto";
 import type { RedisLink } from "./link.ts";
 
+/** Settings of a {@linkcode RedisScript}. */
+export interface ScriptSettings {
+  /** Keys that depend on an argument: `cursor:$1` begins with "cursor:" and ends with the first argument. */
+  readonly keys?: readonly string[];
+  /** `true`: Redis refuses to start the script when its memory is full. The others free memory, or need little. */
+  readonly grows?: boolean;
+}
+
+/** Call of `K` with the name of a key that is always the same. */
+const FIXED_KEY = /\bK\('(\w+)'\)/g;
+
 /** A Lua script, sent by its digest. */
 export class RedisScript {
   #text: string;
   #digest: string;
+  /** Names of the keys in `KEYS`, in their order. */
+  #keys: readonly string[];
 
   /**
-   * Adds the helpers that the text uses.
+   * Adds the helpers that the text uses, and finds the keys that are always the same.
    *
    * @param text Lua; `K(name)` makes a key of the journal.
-   * @param grows `true`: Redis refuses to start the script when its memory is full. The other scripts free memory, or
-   * need little.
+   * @param settings Further keys, and the use of memory.
    */
-  constructor(text: string, grows = false) {
-    // All keys begin with KEYS[1], which has the hash tag: a cluster finds their slot by it.
-    const head = `#!lua${grows ? "" : " flags=allow-oom"}\nlocal function K(name) return KEYS[1] .. name end\n`;
-    this.#text = head + helpersFor(text) + text;
+  constructor(text: string, { keys = [], grows = false }: ScriptSettings = {}) {
+    const body = helpersFor(text) + text;
+    const fixed = [...body.matchAll(FIXED_KEY)].map(([, name]) => name!);
+    const names = this.#keys = [...new Set(["meta", ...fixed, ...keys])];
+    const flags = grows ? "" : " flags=allow-oom";
+    const named = body.replace(FIXED_KEY, (_, name) => `KEYS[${names.indexOf(name) + 1}]`);
+    this.#text = `#!lua${flags}\n${/\bK\(/.test(named) ? K : ""}${named}`;
     this.#digest = createHash("sha1").update(this.#text).digest("hex");
   }
 
@@ -72,7 +92,9 @@ export class RedisScript {
    * @returns The answer of the script.
    */
   async run(link: RedisLink, prefix: string, args: readonly (string | number)[]): Promise<unknown> {
-    const rest = ["1", prefix, ...args.map(String)];
+    const texts = args.map(String);
+    const keys = this.#keys.map((name) => prefix + name.replace(/\$(\d)$/, (_, at) => texts[Number(at) - 1]!));
+    const rest = [`${keys.length}`, ...keys, ...texts];
     try {
       return await link.send(["EVALSHA", this.#digest, ...rest]);
     } catch (error) {
@@ -81,6 +103,9 @@ export class RedisScript {
     }
   }
 }
+
+/** The first key is always `meta`, of which the prefix is known. */
+const K = "local function K(name) return string.sub(KEYS[1], 1, -5) .. name end\n";
 
 /** Helpers that a script uses; the others are left out, since each definition costs time in every run. */
 function helpersFor(text: string): string {

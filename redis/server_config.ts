@@ -48,6 +48,22 @@ export async function readDurability(link: RedisLink): Promise<RedisDurability> 
 }
 
 /**
+ * Reads the number of the database that a connection uses.
+ *
+ * @param link Connection to Redis.
+ * @returns The number; 0 if Redis hides it, and the client too.
+ */
+export async function readDatabase(link: RedisLink): Promise<number> {
+  try {
+    const info = String(await link.send(["CLIENT", "INFO"]));
+    return Number(/ db=(\d+)/.exec(info)![1]);
+  } catch {
+    // Ignored on purpose: the user may not ask.
+    return link.database ?? 0;
+  }
+}
+
+/**
  * Asks in two ways, since managed Redis services often forbid one of them; a `maxMemory` of "0": both are forbidden.
  */
 async function readMemorySettings(link: RedisLink): Promise<EvictionSettings> {

@@ -7,14 +7,14 @@
 import type { Clock } from "../base/clock.ts";
 import { Backoff, type BackoffSettings } from "../base/backoff.ts";
 import { describe } from "../base/errors.ts";
-import type { RedisLink } from "./link.ts";
-import type { LinkOpener } from "./open_link.ts";
+import type { LinkOpener, RedisLink } from "./link.ts";
 import { PrimaryLink } from "./primary_link.ts";
 
 /** Back-off in ms: the connection is back within 2 s after a restart of Redis. */
 const RECONNECT: BackoffSettings = { minDelay: 100, maxDelay: 1000, minUptime: 1000 };
-/** Interval between probes of an open connection, and time for an answer or for a step of connecting, in ms. */
-const PROBE_INTERVAL = 5000;
+/** Interval between probes of an open connection, in ms: shorter than the idle time-outs of services. */
+const PROBE_INTERVAL = 2000;
+/** Time for an answer, or for a step of connecting, in ms. */
 const PATIENCE = 5000;
 /** Interval between checks of a client that does not report the end of a connection, in ms. */
 const CHECK_INTERVAL = 200;
@@ -32,8 +32,9 @@ export interface RedisSessionOwner {
    * Called when the connection is lost, an attempt failed, or its Redis is no primary. Another attempt follows.
    *
    * @param error Reason.
+   * @param wasOpen `false` if the attempt failed.
    */
-  down(error: Error): void;
+  down(error: Error, wasOpen: boolean): void;
   /**
    * Called with a message of a channel.
    *
@@ -182,7 +183,7 @@ export class RedisSession {
     if (this.#link !== undefined) this.#whenUp = Promise.withResolvers<void>();
     this.#link = undefined;
     this.#backoff.failed(uptime);
-    this.#owner.down(asError(error));
+    this.#owner.down(asError(error), uptime !== undefined);
     this.#cancel = this.#clock.after(this.#backoff.delay(), () => {
       this.#connecting = this.#connect();
     });

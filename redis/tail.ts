@@ -7,7 +7,9 @@
 import { systemClock } from "../base/clock.ts";
 import { describe } from "../base/errors.ts";
 import type { JournalEntry } from "../journal/journal.ts";
+import { isMoving } from "./cluster_errors.ts";
 import type { RedisLink } from "./link.ts";
+import { AnswerSize } from "./answer_size.ts";
 import { decodeStream } from "./entry.ts";
 
 /** Maximum of entries in one answer: each may be large. */
@@ -16,6 +18,16 @@ const COUNT = 16;
 const BLOCK = 1000;
 /** Time for an answer, in ms; then the connection counts as dead. */
 const PATIENCE = 10_000;
+
+/** Time between two questions for entries while a cluster moves the stream to another server, in ms. */
+const MOVING_INTERVAL = 200;
+
+/** Answers for a stream that is being moved: nothing new, after a while. */
+async function unlessMoving(error: unknown): Promise<null> {
+  if (!isMoving(error)) throw error;
+  await new Promise<void>((resolve) => systemClock.after(MOVING_INTERVAL, resolve));
+  return null;
+}
 
 /** Owner of a {@linkcode StreamTail}. */
 export interface StreamTailOwner {
@@ -47,6 +59,7 @@ export class StreamTail {
   #suspect: RedisLink | undefined;
   #following: Promise<void> = Promise.resolve();
   #cancelPatience: () => void = () => {};
+  #size = new AnswerSize();
 
   /**
    * Makes a follower without a connection.
@@ -68,6 +81,8 @@ export class StreamTail {
     this.#cancelPatience();
     this.#link = link;
     this.#following = this.#follow(link).catch((error) => {
+      // A connection that was given up may end long after another one has taken its place.
+      if (this.#link !== link) return;
       // A server that changes its role ends blocked commands only: the numbers may continue on another server.
       this.#owner.restart(error, describe(error).includes("UNBLOCKED"));
     });
@@ -79,8 +94,11 @@ export class StreamTail {
     while (isCurrent()) {
       this.#cancelPatience = systemClock.after(PATIENCE, () => this.#owner.restart(new Error("no answer"), false));
       const after = `${this.#owner.delivered}-0`;
-      const command = ["XREAD", "BLOCK", `${BLOCK}`, "COUNT", `${COUNT}`, "STREAMS", this.#stream, after];
-      const answer = await link.send(command);
+      const answer = await this.#size.ask((share) => {
+        const count = `${Math.ceil(COUNT * share)}`;
+        const command = ["XREAD", "BLOCK", `${BLOCK}`, "COUNT", count, "STREAMS", this.#stream, after];
+        return link.send(command).catch(unlessMoving);
+      });
       if (!isCurrent()) return;
       this.#cancelPatience();
       if (answer === null) continue;

@@ -21,13 +21,17 @@ import {
 import type { Journal, JournalRetention } from "../../journal/journal.ts";
 import { SqliteJournal } from "../../journal/sqlite_journal.ts";
 import { MemoryJournal } from "../../journal/memory_journal.ts";
+import { PostgresJournal } from "../../postgres/journal.ts";
 import { RedisJournal } from "../../redis/journal.ts";
 import { RedisBackplane } from "../../redis/backplane.ts";
 import type { SharedMessage } from "../../connection/shared_message.ts";
 import { signNotification, WhatsAppReceiver, WhatsAppServer } from "../../whatsapp.ts";
+import { describePostgres, POSTGRES_VERSIONS } from "../support/describe_postgres.ts";
 import { describeRedis } from "../support/describe_redis.ts";
 import { entry } from "../support/journal_entry.ts";
 import { onFreePort } from "../support/free_port.ts";
+import { PostgresServer } from "../support/postgres.ts";
+import { POSTGRES_CLIENTS } from "../support/postgres_clients.ts";
 import { CLIENTS, RedisServer } from "../support/redis.ts";
 import { decode, decodeAll, encode, FakeClock, settle, until } from "../support/support.ts";
 
@@ -302,6 +306,19 @@ describeRedis("RedisJournal: names of receivers", () => {
     await redis.stop();
   });
 });
+
+for (const version of POSTGRES_VERSIONS) {
+  describePostgres(`${version}: names of receivers`, (binaries) => {
+    for (const [name, make] of POSTGRES_CLIENTS) {
+      suite(`PostgresJournal with ${name}`, async (action, retention = {}) => {
+        await using server = await PostgresServer.start({ binaries });
+        await using program = await make(server.url);
+        const clock = new FakeClock();
+        await use(await PostgresJournal.open(program.client, { ...retention, clock }), clock, action);
+      });
+    }
+  }, version);
+}
 
 describe("SqliteJournal: names of receivers on disk", () => {
   it("are on disk before they are admitted: a journal opened over the same unclosed files knows them", () =>

@@ -110,4 +110,4 @@ describePostgres("PgBouncer", () => {
       }
     });
   }
-}, ["pgbouncer"]);
+}, "pgbouncer");

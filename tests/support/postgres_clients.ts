@@ -2,6 +2,7 @@
 
 import { createRequire } from "node:module";
 import { join } from "node:path";
+import type { PostgresClient } from "../../postgres/client.ts";
 import { find } from "./needs.ts";
 
 const onDeno = "Deno" in globalThis;
@@ -21,7 +22,7 @@ export class PostgresProgram implements AsyncDisposable {
    * @param end Closes the client.
    */
   constructor(
-    readonly client: unknown,
+    readonly client: PostgresClient,
     query: (text: string, values?: unknown[]) => Promise<SqlRow[]>,
     end: () => Promise<void>,
   ) {

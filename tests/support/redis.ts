@@ -122,7 +122,7 @@ export type ClientMaker = (url: string) => Promise<ProgramClient>;
 
 /** Imports a package of npm. */
 // deno-lint-ignore no-explicit-any -- its types are given where it is used
-function npm(need: "npm:redis@6.3.1" | "npm:ioredis@6.0.0"): Promise<any> {
+export function npm(need: "npm:redis@6.3.1" | "npm:ioredis@6.0.0"): Promise<any> {
   const found = find(need);
   if (found === undefined) return Promise.reject(new Error(`Cannot fetch ${need}`));
   if (onDeno) return import(found[0]!);

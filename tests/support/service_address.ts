@@ -4,7 +4,7 @@
 
 import { connect, createServer, type Server, type Socket } from "node:net";
 
-/** A port that leads to one Redis, then to another. What is connected stays where it is, until it is cut. */
+/** A port that leads to one server, then to another. What is connected stays where it is, until it is cut. */
 export class ServiceAddress implements AsyncDisposable {
   target: number;
   #server: Server;
@@ -25,8 +25,12 @@ export class ServiceAddress implements AsyncDisposable {
     return new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve(new ServiceAddress(server, target))));
   }
 
+  get port(): number {
+    return (this.#server.address() as { port: number }).port;
+  }
+
   get url(): string {
-    return `redis://127.0.0.1:${(this.#server.address() as { port: number }).port}`;
+    return `redis://127.0.0.1:${this.port}`;
   }
 
   #join(client: Socket, redis: Socket): void {

@@ -1,0 +1,65 @@
+/**
+ * Functions and statements of retention.
+ *
+ * Retention only moves `trimmed` of `meta`: notifications up to this number are removed for all readers. Their rows
+ * are deleted later, in portions, and without the lock of the log, so that no append waits for it.
+ *
+ * @module
+ */
+
+import { LAZILY } from "./cursor_statements.ts";
+
+/** Maximum of rows that one transaction looks at, or deletes. */
+export const PORTION = 1000;
+
+/** Functions of retention; `{schema}` stands for the schema. */
+export const RETENTION_FUNCTIONS: string = `
+-- Removes old notifications, and deletes old digests: a portion of them. Arguments: age, maximum age of notifications
+-- or 0, maximum age of digests. Returns trimmed before and now, age, and 1 if there may be more.
+CREATE OR REPLACE FUNCTION {schema}.trim(p_age bigint, p_max_age bigint, p_digest_age bigint) RETURNS text
+LANGUAGE plpgsql AS $tackline$
+DECLARE
+  m record;
+  old record;
+  digests bytea[];
+BEGIN
+  ${LAZILY}
+  digests := ARRAY(
+    SELECT d.digest FROM {schema}.digest d
+      WHERE d.age < greatest(p_age, (SELECT meta.age FROM {schema}.meta)) - p_digest_age
+      ORDER BY d.age LIMIT ${PORTION} FOR UPDATE SKIP LOCKED
+  );
+  DELETE FROM {schema}.digest d WHERE d.digest = ANY (digests);
+  SELECT * INTO m FROM {schema}.meta FOR UPDATE;
+  m.age := greatest(m.age, p_age);
+  SELECT max(n.seq) AS seq, sum(octet_length(n.body)) AS bytes, count(*) AS count INTO old FROM (
+    SELECT * FROM {schema}.notification WHERE seq > m.trimmed ORDER BY seq LIMIT ${PORTION}
+  ) n WHERE p_max_age > 0 AND n.age < m.age - p_max_age;
+  UPDATE {schema}.meta SET age = m.age, trimmed = coalesce(old.seq, trimmed), bytes = bytes - coalesce(old.bytes, 0);
+  RETURN concat_ws('|', m.trimmed, coalesce(old.seq, m.trimmed), m.age,
+    (old.count = ${PORTION} OR cardinality(digests) = ${PORTION})::int);
+END
+$tackline$;
+
+-- Deletes rows of removed notifications: a portion of those after a number. Returns the last number, or NULL if no
+-- more are left.
+CREATE OR REPLACE FUNCTION {schema}.sweep(p_after bigint) RETURNS bigint LANGUAGE plpgsql AS $tackline$
+DECLARE
+  old bigint[];
+BEGIN
+  ${LAZILY}
+  old := ARRAY(
+    SELECT n.seq FROM {schema}.notification n WHERE n.seq > p_after AND n.seq <= (SELECT m.trimmed FROM {schema}.meta m)
+      ORDER BY n.seq LIMIT ${PORTION} FOR UPDATE SKIP LOCKED
+  );
+  DELETE FROM {schema}.notification n WHERE n.seq = ANY (old);
+  RETURN old[${PORTION}];
+END
+$tackline$;
+`;
+
+/** Removes old notifications and digests. Parameters: age, maximum ages of both. One column, as the function says. */
+export const TRIM: string = "SELECT {schema}.trim($1::text::bigint, $2::text::bigint, $3::text::bigint)";
+
+/** Deletes rows of removed notifications. Parameter: number to begin after. One column: the last number, or NULL. */
+export const SWEEP: string = "SELECT {schema}.sweep($1::text::bigint)::text";

@@ -1,0 +1,380 @@
+/**
+ * The journal and the backplane in a real Redis cluster, with each cluster client: the slot moves to another server and
+ * back under load, and a primary dies.
+ */
+
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { describe, it } from "@std/testing/bdd";
+import { JournalError } from "../../base/errors.ts";
+import type { BackplaneSubscription } from "../../pubsub/backplane.ts";
+import { RedisBackplane, type RedisBackplaneOptions } from "../../redis/backplane.ts";
+import { isMoving } from "../../redis/cluster_errors.ts";
+import * as cursorScripts from "../../redis/cursor_scripts.ts";
+import type { RedisClient } from "../../redis/client.ts";
+import { RedisJournal } from "../../redis/journal.ts";
+import type { RedisLink } from "../../redis/link.ts";
+import * as logScripts from "../../redis/log_scripts.ts";
+import * as nameScripts from "../../redis/name_scripts.ts";
+import type { RedisScript } from "../../redis/script.ts";
+import { describeRedis } from "../support/describe_redis.ts";
+import { entry } from "../support/journal_entry.ts";
+import { CLIENTS, type ProgramClient } from "../support/redis.ts";
+import { CLUSTER_CLIENTS, type ClusterServer, RedisCluster } from "../support/redis_cluster.ts";
+import { bodies, Node } from "../support/redis_node.ts";
+import { repeatUntil, until } from "../support/support.ts";
+
+const scripts = { ...logScripts, ...cursorScripts, ...nameScripts };
+const { LOG_SCRIPTS, CURSOR_SCRIPTS, NAME_SCRIPTS } = scripts;
+
+/** Appends one body after the other until it is stopped; each as often as Meta would. */
+class Load {
+  readonly kept: string[] = [];
+  readonly refusals: string[] = [];
+  #node: Node;
+  #name: string;
+  #stopped = false;
+  #running: Promise<void>;
+
+  constructor(node: Node, name: string) {
+    this.#node = node;
+    this.#name = name;
+    this.#running = this.#run();
+  }
+
+  async #run(): Promise<void> {
+    for (let at = 0; !this.#stopped; at++) {
+      const body = `${this.#name} ${at}`;
+      for (let isKept = false; !isKept;) {
+        isKept = await this.#node.journal.append(entry(body)).then(() => true, ({ message }) => {
+          this.refusals.push(message);
+          return false;
+        });
+        await new Promise((resolve) => setTimeout(resolve, 1));
+      }
+      this.kept.push(body);
+    }
+  }
+
+  /** Waits until some more are kept. */
+  async more(count = 20): Promise<void> {
+    const before = this.kept.length;
+    await until(() => this.kept.length >= before + count, `${count} more`);
+  }
+
+  stop(): Promise<void> {
+    this.#stopped = true;
+    return this.#running;
+  }
+}
+
+/** All that was kept was told to a node, once; what came from one load in its order. */
+async function assertToldAll(node: Node, loads: readonly Load[]): Promise<void> {
+  const kept = loads.flatMap((load) => load.kept);
+  await until(() => kept.every((body) => node.told.includes(body)), "all to be told");
+  assertEquals(new Set(node.told).size, node.told.length);
+  assertEquals(node.told.length, kept.length);
+  for (const load of loads) {
+    const names = new Set(load.kept);
+    assertEquals(node.told.filter((body) => names.has(body)), load.kept);
+  }
+}
+
+async function openNodes(
+  cluster: RedisCluster,
+  make: (urls: readonly string[]) => Promise<ProgramClient>,
+  prefix: string,
+  options = {},
+): Promise<[Node, Node]> {
+  const open = (): Promise<Node> => Node.open(() => make(cluster.urls), "", { prefix, ...options });
+  return await Promise.all([open(), open()]);
+}
+
+describeRedis("RedisJournal in a cluster", () => {
+  for (const [name, make] of CLUSTER_CLIENTS) {
+    describe(name, () => {
+      it("keeps all, once, while its slot moves to another server and back under load", async () => {
+        await using cluster = await RedisCluster.start();
+        const prefix = `{move ${name}}:`;
+        const nodes = await openNodes(cluster, make, prefix);
+        const loads = nodes.map((node, at) => new Load(node, `load ${at}`));
+        await Promise.all(loads.map((load) => load.more()));
+        const home = await cluster.owner(prefix);
+        const away = await cluster.other(prefix);
+        for (const [at, to] of [away, home, away, home].entries()) {
+          const since = performance.now();
+          // The first move takes long enough for a lease to be due, which cannot be renewed.
+          const isLong = (moved: number): boolean => at === 0 && moved === 3;
+          const halfway = (): Promise<void> => until(() => performance.now() - since > 1500, "the leases");
+          await cluster.move(prefix, to, async (moved) => isLong(moved) ? await halfway() : undefined);
+          await Promise.all(loads.map((load) => load.more()));
+        }
+        await Promise.all(loads.map((load) => load.stop()));
+        for (const node of nodes) await assertToldAll(node, loads);
+        assertEquals(nodes[0].journal.id, nodes[1].journal.id);
+        // What was refused says that it may come again.
+        const refusals = loads.flatMap((load) => load.refusals);
+        assert(refusals.some((why) => why.includes("TRYAGAIN")), "nothing was refused: the load was no load");
+        // One loss and one return a move: while keys move the connections stay.
+        for (const node of nodes) {
+          const away = node.messages("ERR_JOURNAL_AWAY");
+          assert(away.every((message) => /\(MOVED \S+ \S+\)$/.test(message)), away.join("\n"));
+          assert(away.length <= 8, away.join("\n"));
+        }
+        assertEquals(nodes.flatMap((node) => node.messages("ERR_JOURNAL_LOST")), []);
+        await Promise.all(nodes.map((node) => node.close()));
+      });
+
+      it("loses nothing that a replica has when the primary of its slot dies", async () => {
+        await using cluster = await RedisCluster.start();
+        const prefix = `{kill ${name}}:`;
+        const nodes = await openNodes(cluster, make, prefix, { replicas: 1, replicaTimeout: 1000 });
+        const loads = nodes.map((node, at) => new Load(node, `load ${at}`));
+        await Promise.all(loads.map((load) => load.more()));
+        const dead = await cluster.killOwner(prefix);
+        // The new primary has no replica until the old one is back as such.
+        await dead.run();
+        await Promise.all(loads.map((load) => load.more()));
+        await Promise.all(loads.map((load) => load.stop()));
+        for (const node of nodes) await assertToldAll(node, loads);
+        const kept = loads.flatMap((load) => load.kept);
+        const read = bodies(await nodes[0].journal.read(0, kept.length * 2));
+        assertEquals(new Set(read), new Set(kept));
+        await Promise.all(nodes.map((node) => node.close()));
+      });
+    });
+  }
+
+  it("opens with a client of one server that owns the slot, and tells what is needed when the slot has moved", async () => {
+    await using cluster = await RedisCluster.start();
+    for (const [name, make] of CLIENTS) {
+      const prefix = `{plain ${name}}:`;
+      const owner = await cluster.owner(prefix);
+      const node = await Node.open(make, owner.redis.url, { prefix });
+      await node.append("before");
+      await cluster.move(prefix, await cluster.other(prefix));
+      const error = await assertRejects(() => node.journal.append(entry("after")), JournalError, "MOVED");
+      assertEquals(error.code, "ERR_JOURNAL_WRITE");
+      await until(() => node.messages("ERR_JOURNAL_AWAY").length > 0, "the reason");
+      const [away] = node.messages("ERR_JOURNAL_AWAY");
+      assert(away!.startsWith("Redis is away: Another server of the cluster has the keys now (MOVED "), away);
+      assert(away!.includes("). A client of one server cannot find it: give a cluster client (createCluster"), away);
+      await node.close();
+    }
+  });
+
+  if (CLIENTS.has("Bun.RedisClient")) {
+    it("follows with a function that finds the server, and Bun.RedisClient", async () => {
+      await using cluster = await RedisCluster.start();
+      const { RedisClient: Client } = await import("bun" as string);
+      const prefix = "{bun}:";
+      // As docs/scaling.md has it.
+      const findOwner = async (): Promise<RedisClient> => {
+        for (const url of cluster.urls) {
+          const client = new Client(url, { autoReconnect: false });
+          try {
+            const slot = await client.send("CLUSTER", ["KEYSLOT", prefix]);
+            const ranges = await client.send("CLUSTER", ["SLOTS"]) as [number, number, [string, number]][];
+            const [, , [host, port]] = ranges.find(([from, to]) => from <= slot && slot <= to)!;
+            return new Client(`redis://${host}:${port}`, { autoReconnect: false });
+          } catch {
+            // Another one may know.
+          } finally {
+            client.close();
+          }
+        }
+        throw new Error("no server of the cluster answers");
+      };
+      const journal = await RedisJournal.open(findOwner, { prefix });
+      const kept = async (body: string): Promise<void> => {
+        let isKept = false;
+        const append = (): Promise<unknown> => journal.append(entry(body)).then(() => isKept = true, () => {});
+        await repeatUntil(append, () => isKept, body);
+      };
+      await kept("before");
+      await cluster.move(prefix, await cluster.other(prefix));
+      await kept("after the move");
+      // The address that the function asks first is dead as well.
+      const [first] = cluster.servers;
+      if (await cluster.owner(prefix) !== first) await cluster.move(prefix, first!);
+      await kept("back");
+      await until(async () => await cluster.replicasOf(first!) > 0, "a replica with all");
+      await cluster.killOwner(prefix);
+      await kept("after the fail-over");
+      assertEquals(bodies(await journal.read(0, 10)).at(-1), "after the fail-over");
+      await journal.close();
+    });
+  }
+
+  it("names a prefix without a hash tag, and what to use, with each kind of client", async () => {
+    await using cluster = await RedisCluster.start();
+    const makers = [...CLIENTS.values()].map((make) => () => make(cluster.servers[0]!.redis.url));
+    const all = [...makers, ...[...CLUSTER_CLIENTS.values()].map((make) => () => make(cluster.urls))];
+    for (const make of all) {
+      await using program = await make();
+      const error = await assertRejects(() => RedisJournal.open(program.client, { prefix: "x:" }), JournalError);
+      assertEquals(error.code, "ERR_JOURNAL_OPEN");
+      assert(
+        error.message.startsWith('Cannot open the journal in Redis: the prefix "x:" has no hash tag'),
+        error.message,
+      );
+    }
+  });
+
+  it("has scripts that write all or nothing, whichever keys have moved, and nothing into the target", async () => {
+    await using cluster = await RedisCluster.start();
+    const prefix = "{scripts}:";
+    const from = await cluster.owner(prefix);
+    const to = await cluster.other(prefix);
+    const link = { send: (args: string[]) => from.ask(...args) } as RedisLink;
+    const run = (script: RedisScript, ...args: (string | number)[]): Promise<unknown> => script.run(link, prefix, args);
+    const opened = await run(scripts.OPEN, "id", 1, 1, 0, 0) as string[];
+    const append = (digest: string): Promise<unknown> =>
+      run(scripts.APPEND, "id", opened[4]!, 0, 5, digest, 1, "t", digest, digest.length, "", 0, 0);
+    await append("first");
+    await append("second");
+    for (const node of ["one", "two"]) await run(scripts.SIGN, node, 60_000);
+    for (const name of ["keeper", "group"]) await run(scripts.ADMIT, name, 0, 0, 0, 9, 9, 0);
+    await run(scripts.SAVE, "keeper", "one", 0, 1);
+    for (const node of ["one", "two"]) await run(scripts.SHARE, "group", 0, "all", `${node}.1`);
+    await run(scripts.TAKE, "group", "one.1", 1, 1000);
+    await from.ask("SADD", `${prefix}gone`, "three.1");
+    const calls: [string, () => Promise<unknown>][] = [
+      ["OPEN", () => run(scripts.OPEN, "id", 1, 1, 0, 0)],
+      ["SIGN", () => run(scripts.SIGN, "one", 60_000)],
+      ["APPEND", () => append("third")],
+      ["TRIM", () => run(scripts.TRIM, 1000, 1, 1)],
+      ["READ", () => run(scripts.READ, 0, 10, 1000)],
+      ["CURSOR", () => run(scripts.CURSOR, "keeper")],
+      ["CURSORS", () => run(scripts.CURSORS)],
+      ["SAVE", () => run(scripts.SAVE, "keeper", "one", 0, 2)],
+      ["RELEASE", () => run(scripts.RELEASE, "keeper", "one")],
+      ["SHARE", () => run(scripts.SHARE, "group", 0, "other", "two.2")],
+      ["TAKE", () => run(scripts.TAKE, "group", "two.1", 10, 1000)],
+      ["ACKNOWLEDGE", () => run(scripts.ACKNOWLEDGE, "group", 1)],
+      ["LEAVE", () => run(scripts.LEAVE, "group", "two.1")],
+      ["ADMIT", () => run(scripts.ADMIT, "new", 0, 0, 0, 9, 9, 0)],
+      ["TOUCH", () => run(scripts.TOUCH, "keeper", 7)],
+      ["EXPIRE", () => run(scripts.EXPIRE, 1000, 1)],
+    ];
+    assertEquals(calls.length, [...LOG_SCRIPTS, ...CURSOR_SCRIPTS, ...NAME_SCRIPTS].length);
+    const content = async (): Promise<string> => {
+      const keys = (await from.ask("KEYS", "*") as string[]).sort();
+      return JSON.stringify(await Promise.all(keys.map(async (key) => [key, await dump(from, key)])));
+    };
+    let refused = 0;
+    await cluster.move(prefix, to, async (moved) => {
+      if (moved === 0) return;
+      const there = (await to.ask("KEYS", "*") as string[]).length;
+      for (const [name, call] of calls) {
+        const before = await content();
+        const answer = await call().then(() => undefined, (error: Error) => error);
+        if (answer === undefined) continue;
+        refused++;
+        assert(isMoving(answer), `${name}: ${answer.message}`);
+        assertEquals(await content(), before, `${name} has written, ${moved} moved: ${answer.message}`);
+      }
+      assertEquals((await to.ask("KEYS", "*") as string[]).length, there);
+    });
+    assert(refused > calls.length, `${refused}`);
+  });
+});
+
+/** A node with a backplane, and what it was told. */
+class Station {
+  readonly backplane: RedisBackplane;
+  readonly got: string[] = [];
+  missed = 0;
+  #subscription: BackplaneSubscription;
+
+  constructor(readonly program: ProgramClient, options?: RedisBackplaneOptions) {
+    this.backplane = new RedisBackplane(program.client, options);
+    this.backplane.listen({ missed: (count) => void (this.missed += count), error: () => {} });
+    this.#subscription = this.backplane.subscribe("a", (data) => void this.got.push(String(data)));
+  }
+
+  get ready(): Promise<void> {
+    return this.#subscription.ready;
+  }
+
+  async close(): Promise<void> {
+    await this.backplane.close();
+    await this.program.close();
+  }
+}
+
+/** Publishes numbers; returns those that Redis took. */
+async function publish(station: Station, from: number, count: number): Promise<string[]> {
+  const taken: string[] = [];
+  for (let number = from; number < from + count; number++) {
+    await station.backplane.publish("a", `${number}`).then(() => taken.push(`${number}`), () => {});
+  }
+  return taken;
+}
+
+describeRedis("RedisBackplane in a cluster", () => {
+  for (const [name, make] of CLUSTER_CLIENTS) {
+    it(`reaches all nodes in order, before and after each primary has died, with ${name}`, async () => {
+      await using cluster = await RedisCluster.start();
+      const stations = await Promise.all(
+        Array.from({ length: 6 }, async () => new Station(await make(cluster.urls))),
+      );
+      const [publisher, ...others] = stations as [Station, ...Station[]];
+      await Promise.all(stations.map(({ ready }) => ready));
+      const before = await publish(publisher, 0, 50);
+      assertEquals(before.length, 50);
+      for (const { got } of others) await until(() => got.length === 50, "all");
+      for (const { got } of others) assertEquals(got, before);
+      let from = 1000;
+      for (const key of ["a", "foo"]) {
+        const dead = await cluster.killOwner(key);
+        await Promise.all(stations.map(({ ready }) => ready));
+        // The first one to come after a new connection begins a count of its own.
+        const probes: string[] = [];
+        const isHeard = (): boolean => others.every(({ got }) => probes.some((probe) => got.includes(probe)));
+        await repeatUntil(async () => probes.push(...await publish(publisher, from++, 1)), isHeard, "the way back");
+        const after = await publish(publisher, from += 1000, 50);
+        assertEquals(after.length, 50);
+        for (const { got } of others) await until(() => got.includes(after.at(-1)!), "all after the fail-over");
+        for (const { got } of others) {
+          assertEquals(got.slice(-50), after);
+          assertEquals(got, [...new Set(got)].sort((one, other) => Number(one) - Number(other)));
+        }
+        from += 1000;
+        await dead.run();
+        await cluster.untilHealthy();
+      }
+      await Promise.all(stations.map((station) => station.close()));
+    });
+  }
+
+  it("reaches nodes at other servers of the cluster, also with clients of one server", async () => {
+    await using cluster = await RedisCluster.start();
+    for (const make of CLIENTS.values()) {
+      const programs = await Promise.all(cluster.urls.slice(0, 3).map(make));
+      const stations = programs.map((program) => new Station(program));
+      await Promise.all(stations.map(({ ready }) => ready));
+      const sent = await publish(stations[0]!, 0, 20);
+      for (const { got } of stations.slice(1)) await until(() => got.length === 20, "all");
+      for (const { got } of stations.slice(1)) assertEquals(got, sent);
+      await Promise.all(stations.map((station) => station.close()));
+    }
+  });
+});
+
+/** Content of a key, without the access times that `DUMP` of a group has. */
+async function dump(server: ClusterServer, key: string): Promise<unknown> {
+  const type = await server.ask("TYPE", key);
+  switch (type) {
+    case "hash":
+      return await server.ask("HGETALL", key);
+    case "set":
+      return await server.ask("SMEMBERS", key);
+    case "zset":
+      return await server.ask("ZRANGE", key, "0", "-1", "WITHSCORES");
+    case "stream":
+      return [await server.ask("XRANGE", key, "-", "+"), await server.ask("XPENDING", key, "group", "-", "+", "9")]
+        .map((part) => JSON.stringify(part).replace(/,\d+,1\]/g, ""));
+    default:
+      return await server.ask("GET", key);
+  }
+}
