@@ -57,7 +57,7 @@ describe("Availability", () => {
     availability.down(new Error("closed"), true);
     assertEquals(told.length, 1);
     const hint =
-      '; connections are lost as soon as they are open: unless Redis says why, see its "client-output-buffer-';
+      '; connections are lost as soon as they are open, without a reason: see its "client-output-buffer-limit"';
     assert(told[0]!.startsWith(AWAY + hint), told[0]);
     clock.advance(100);
     availability.up();
