@@ -18,7 +18,7 @@ import { assertWellFormed } from "../base/ranges.ts";
 import { type Complete, FieldsReader, type SettingsTable } from "../base/settings.ts";
 import { Heartbeats, type PathChange } from "./heartbeats.ts";
 import type { RedisLink } from "./link.ts";
-import { linkOpener } from "./open_link.ts";
+import { linkOpener, shardedLinkOpener } from "./open_link.ts";
 import type { PrimaryLink } from "./primary_link.ts";
 import { RedisSession } from "./session.ts";
 import type { RedisSource } from "./source.ts";
@@ -41,6 +41,12 @@ export interface RedisBackplaneOptions {
    */
   name?: string | undefined;
   /**
+   * `true`: sharded channels of a cluster (`SPUBLISH`), each at the server that has its slot, instead of channels that
+   * Redis passes on to all servers. The same on all nodes of one service; it needs a cluster client.
+   * @default {false}
+   */
+  sharded?: boolean | undefined;
+  /**
    * Clock, to be replaced in tests.
    * @default {systemClock}
    */
@@ -52,6 +58,7 @@ export const REDIS_BACKPLANE_SETTINGS: SettingsTable<RedisBackplaneSettings> = {
   prefix: { kind: "string", default: "tackline:", check: (prefix) => assertWellFormed("The prefix", prefix) },
   maxPendingSize: { kind: "number", unit: "bytes", default: 16 * 1024 * 1024 },
   name: { kind: "string", default: undefined, check: assertNodeName },
+  sharded: { kind: "boolean", default: false },
   clock: { kind: "object", default: systemClock, check: assertClock },
 };
 
@@ -119,6 +126,7 @@ interface Live {
 export class RedisBackplane implements Backplane {
   #prefix: string;
   #maxPending: number;
+  #sharded: boolean;
   readonly #id = randomBytes(12).toString("base64url");
   #listener: BackplaneListener | undefined;
   #closed = false;
@@ -158,8 +166,9 @@ export class RedisBackplane implements Backplane {
    * @throws {OptionError} If the client is of an unknown kind, or a setting is out of range.
    */
   constructor(source: RedisSource, options: RedisBackplaneOptions = {}) {
-    const open = linkOpener(source);
-    const { prefix, maxPendingSize, name = this.#id, clock } = backplaneOptions.read(options);
+    const { prefix, maxPendingSize, name = this.#id, sharded, clock } = backplaneOptions.read(options);
+    const open = sharded ? shardedLinkOpener(source, prefix + NODES) : linkOpener(source);
+    this.#sharded = sharded;
     this.#clock = clock;
     this.#heartbeats = new Heartbeats(this.#id, name);
     this.#prefix = prefix;
@@ -263,7 +272,8 @@ export class RedisBackplane implements Backplane {
   async #send(link: PrimaryLink, command: string[], length: number): Promise<void> {
     try {
       await link.send(command).finally(() => this.#pending -= length);
-      if (link.reportsRole) await this.#askRole(link);
+      // A replica passes a sharded message on to its primary.
+      if (link.reportsRole && !this.#sharded) await this.#askRole(link);
     } catch (cause) {
       throw lost(describe(cause), cause);
     }

@@ -57,6 +57,7 @@ export const TESTED_ELSEWHERE: ReadonlyMap<string, string> = new Map([
   ["redis/availability.ts", "tests/redis/journal_test.ts and failover_test.ts: what is reported when Redis is away"],
   ["redis/client.ts", "tests/redis/failover_test.ts: kinds of clients; all tests with Redis run on each client"],
   ["redis/cluster_link.ts", "tests/redis/cluster_test.ts: each cluster client, with moves and fail-overs"],
+  ["redis/sharded_link.ts", "tests/redis/cluster_test.ts: channels that move, and a fail-over"],
   ["redis/bun_link.ts", "tests/redis/failover_test.ts and journal_test.ts, on Bun"],
   ["redis/ioredis_link.ts", "tests/redis/failover_test.ts and journal_test.ts, with this client"],
   ["redis/link.ts", "the end of a connection of each client: tests/redis/failover_test.ts"],
