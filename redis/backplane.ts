@@ -19,7 +19,7 @@ import { type Complete, FieldsReader, type SettingsTable } from "../base/setting
 import { Availability } from "./availability.ts";
 import { Heartbeats, type PathChange } from "./heartbeats.ts";
 import type { RedisLink } from "./link.ts";
-import { linkOpener } from "./open_link.ts";
+import { linkOpener, shardedLinkOpener } from "./open_link.ts";
 import type { PrimaryLink } from "./primary_link.ts";
 import { readDatabase } from "./server_config.ts";
 import { RedisSession } from "./session.ts";
@@ -44,6 +44,12 @@ export interface RedisBackplaneOptions {
    */
   name?: string | undefined;
   /**
+   * `true`: sharded channels of a cluster (`SPUBLISH`), each at the server that has its slot, instead of channels that
+   * Redis passes on to all servers. The same on all nodes of one service; it needs a cluster client.
+   * @default {false}
+   */
+  sharded?: boolean | undefined;
+  /**
    * Clock, to be replaced in tests.
    * @default {systemClock}
    */
@@ -55,6 +61,7 @@ export const REDIS_BACKPLANE_SETTINGS: SettingsTable<RedisBackplaneSettings> = {
   prefix: { kind: "string", default: "tackline:", check: (prefix) => assertWellFormed("The prefix", prefix) },
   maxPendingSize: { kind: "number", unit: "bytes", default: 16 * 1024 * 1024 },
   name: { kind: "string", default: undefined, check: assertNodeName },
+  sharded: { kind: "boolean", default: false },
   clock: { kind: "object", default: systemClock, check: assertClock },
 };
 
@@ -127,6 +134,7 @@ export class RedisBackplane implements Backplane {
   /** Prefix of all channels; with the number of the database once a connection has told it. */
   #prefix: string;
   #maxPending: number;
+  #sharded: boolean;
   readonly #id = randomBytes(12).toString("base64url");
   #listener: BackplaneListener | undefined;
   #closed = false;
@@ -166,8 +174,9 @@ export class RedisBackplane implements Backplane {
    * @throws {OptionError} If the client is of an unknown kind, or a setting is out of range.
    */
   constructor(source: RedisSource, options: RedisBackplaneOptions = {}) {
-    const open = linkOpener(source);
-    const { prefix, maxPendingSize, name = this.#id, clock } = backplaneOptions.read(options);
+    const { prefix, maxPendingSize, name = this.#id, sharded, clock } = backplaneOptions.read(options);
+    const open = sharded ? shardedLinkOpener(source, prefix + NODES) : linkOpener(source);
+    this.#sharded = sharded;
     this.#clock = clock;
     this.#availability = new Availability(clock, (message, cause) => {
       this.#report("ERR_BACKPLANE_AWAY", message, cause);
@@ -276,7 +285,8 @@ export class RedisBackplane implements Backplane {
   async #send(link: PrimaryLink, command: string[], length: number): Promise<void> {
     try {
       await link.send(command).finally(() => this.#pending -= length);
-      if (link.reportsRole) await this.#askRole(link);
+      // A replica passes a sharded message on to its primary.
+      if (link.reportsRole && !this.#sharded) await this.#askRole(link);
     } catch (cause) {
       throw lost(describe(cause), cause);
     }

@@ -58,6 +58,7 @@ export const TESTED_ELSEWHERE: ReadonlyMap<string, string> = new Map([
   ["redis/retention.ts", "one script; tests/journal/journal_test.ts and trimmer_test.ts: removals and their reports"],
   ["redis/client.ts", "tests/redis/failover_test.ts: kinds of clients; all tests with Redis run on each client"],
   ["redis/cluster_link.ts", "tests/redis/cluster_test.ts: each cluster client, with moves and fail-overs"],
+  ["redis/sharded_link.ts", "tests/redis/cluster_test.ts: channels that move, and a fail-over"],
   ["redis/bun_link.ts", "tests/redis/failover_test.ts and journal_test.ts, on Bun"],
   ["redis/ioredis_link.ts", "tests/redis/failover_test.ts and journal_test.ts, with this client"],
   ["redis/link.ts", "the end of a connection of each client: tests/redis/failover_test.ts"],
