@@ -67,13 +67,23 @@ async function connectionOf(reserved: Reserved): Promise<Connection> {
   throw new Error("this version of npm:postgres is not known: use 3.4");
 }
 
+/**
+ * Reserves a connection. One that the client would have to open first never comes if `fetch_types` is off (3.4.9): a
+ * statement opens it.
+ */
+async function reserveOpen(client: PostgresJsClient): Promise<Reserved> {
+  const { fetch_types: fetchesTypes } = client.options as { readonly fetch_types?: boolean };
+  if (fetchesTypes === false) await (client as PostgresJsClient & Reserved).unsafe("SELECT 1", [], { prepare: false });
+  return await client.reserve() as Reserved;
+}
+
 /** Reserves a connection; one that comes after the abort is given back. */
 async function reserve(client: PostgresJsClient, signal: AbortSignal): Promise<Reserved> {
   const aborted = Promise.withResolvers<never>();
   const abort = (): void => aborted.reject(signal.reason);
   signal.throwIfAborted();
   signal.addEventListener("abort", abort, { once: true });
-  const reserving = client.reserve() as Promise<Reserved>;
+  const reserving = reserveOpen(client);
   try {
     return await Promise.race([reserving, aborted.promise]);
   } catch (error) {
