@@ -134,7 +134,7 @@ export async function openPostgresJs(
       running++;
       try {
         // Statements are prepared, which saves a round trip, unless the program has turned that off.
-        return decode(await reserved!.unsafe(text, values, { prepare: values.length > 0 }).raw());
+        return decode(await ending.guard(reserved!.unsafe(text, values, { prepare: values.length > 0 }).raw()));
       } finally {
         running--;
       }
