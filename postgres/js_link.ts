@@ -115,15 +115,20 @@ export async function openPostgresJs(
   const connect = async (): Promise<void> => {
     reserved = await reserve(client, signal);
     connection = await connectionOf(reserved);
-    connection.onclose = (error) => ending.now(error);
+    connection.onclose = (error) => {
+      connection = undefined;
+      ending.now(error);
+    };
   };
   const destroy = (): void => {
     subscription?.then((listening) => listening.unlisten()).catch(() => {});
-    if (connection !== undefined && !ending.hasEnded) {
+    // Only one that lives can be given back.
+    if (connection !== undefined) {
       connection.onclose = null;
       // One with a statement under way is of no use to the program.
       if (running > 0) connection.terminate();
       else reserved?.release();
+      connection = undefined;
     }
     ending.now(undefined);
   };
