@@ -67,13 +67,23 @@ async function connectionOf(reserved: Reserved): Promise<Connection> {
   throw new Error("this version of npm:postgres is not known: use 3.4");
 }
 
+/**
+ * Reserves a connection. One that the client would have to open first never comes if `fetch_types` is off (3.4.9): a
+ * statement opens it.
+ */
+async function reserveOpen(client: PostgresJsClient): Promise<Reserved> {
+  const { fetch_types: fetchesTypes } = client.options as { readonly fetch_types?: boolean };
+  if (fetchesTypes === false) await (client as PostgresJsClient & Reserved).unsafe("SELECT 1", [], { prepare: false });
+  return await client.reserve() as Reserved;
+}
+
 /** Reserves a connection; one that comes after the abort is given back. */
 async function reserve(client: PostgresJsClient, signal: AbortSignal): Promise<Reserved> {
   const aborted = Promise.withResolvers<never>();
   const abort = (): void => aborted.reject(signal.reason);
   signal.throwIfAborted();
   signal.addEventListener("abort", abort, { once: true });
-  const reserving = client.reserve() as Promise<Reserved>;
+  const reserving = reserveOpen(client);
   try {
     return await Promise.race([reserving, aborted.promise]);
   } catch (error) {
@@ -105,15 +115,20 @@ export async function openPostgresJs(
   const connect = async (): Promise<void> => {
     reserved = await reserve(client, signal);
     connection = await connectionOf(reserved);
-    connection.onclose = (error) => ending.now(error);
+    connection.onclose = (error) => {
+      connection = undefined;
+      ending.now(error);
+    };
   };
   const destroy = (): void => {
     subscription?.then((listening) => listening.unlisten()).catch(() => {});
-    if (connection !== undefined && !ending.hasEnded) {
+    // Only one that lives can be given back.
+    if (connection !== undefined) {
       connection.onclose = null;
       // One with a statement under way is of no use to the program.
       if (running > 0) connection.terminate();
       else reserved?.release();
+      connection = undefined;
     }
     ending.now(undefined);
   };
@@ -124,7 +139,7 @@ export async function openPostgresJs(
       running++;
       try {
         // Statements are prepared, which saves a round trip, unless the program has turned that off.
-        return decode(await reserved!.unsafe(text, values, { prepare: values.length > 0 }).raw());
+        return decode(await ending.guard(reserved!.unsafe(text, values, { prepare: values.length > 0 }).raw()));
       } finally {
         running--;
       }
