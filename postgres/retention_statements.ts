@@ -4,6 +4,11 @@
  * Retention only moves `trimmed` of `meta`: notifications up to this number are removed for all readers. Their rows
  * are deleted later, in portions, and without the lock of the log, so that no append waits for it.
  *
+ * Autovacuum gives the room of deleted rows to new ones: with its defaults it runs when a fifth of a table is dead, so
+ * that `notification` and `digest` take up to 1.3 times the room of what they keep. The rows that change often (`meta`,
+ * `node`, `cursor`, `share`, `consumer`) are updated in place, as no index has the columns that change, and pages have
+ * room: their tables do not grow.
+ *
  * @module
  */
 
