@@ -13,6 +13,7 @@
  */
 
 import { LAZILY } from "./cursor_statements.ts";
+import { MAX_LOST } from "./log_statements.ts";
 
 /** Maximum of rows that one transaction looks at, or deletes. */
 export const PORTION = 1000;
@@ -61,6 +62,34 @@ BEGIN
   RETURN old[${PORTION}];
 END
 $tackline$;
+
+-- Notes the notifications that another program has deleted, as lost: retention deletes removed ones only.
+CREATE OR REPLACE FUNCTION {schema}.note_deleted() RETURNS trigger LANGUAGE plpgsql AS $tackline$
+DECLARE
+  m record;
+  before bigint[];
+  lost_text text;
+BEGIN
+  IF NOT EXISTS (SELECT FROM deleted d, {schema}.meta meta WHERE d.seq > meta.trimmed) THEN
+    RETURN NULL;
+  END IF;
+  SELECT * INTO m FROM {schema}.meta FOR UPDATE;
+  before := string_to_array(nullif(m.lost, ''), ' ')::bigint[];
+  WITH range AS (
+    SELECT int8range(before[i - 1], before[i], '(]') AS r FROM generate_series(2, cardinality(before), 2) i
+    UNION ALL SELECT int8range(d.seq - 1, d.seq, '(]') FROM deleted d WHERE d.seq > m.trimmed
+  ), newest AS (
+    SELECT r FROM unnest((SELECT range_agg(r) FROM range)) r ORDER BY r DESC LIMIT ${MAX_LOST}
+  )
+  SELECT string_agg((lower(r) - 1) || ' ' || (upper(r) - 1), ' ' ORDER BY r) INTO lost_text FROM newest;
+  UPDATE {schema}.meta SET lost = lost_text, bytes = bytes - (
+    SELECT sum(octet_length(d.body)) FROM deleted d WHERE d.seq > m.trimmed
+  );
+  RETURN NULL;
+END
+$tackline$;
+CREATE OR REPLACE TRIGGER note_deleted AFTER DELETE ON {schema}.notification
+  REFERENCING OLD TABLE AS deleted FOR EACH STATEMENT EXECUTE FUNCTION {schema}.note_deleted();
 `;
 
 /** Removes old notifications and digests. Parameters: age, maximum ages of both. One column, as the function says. */

@@ -87,6 +87,31 @@ describePostgres("PostgresJournal: retention", () => {
     await Promise.all(nodes.map((node) => node.close()));
   });
 
+  it("tells all servers and receivers of notifications that another program has deleted", async () => {
+    await using server = await PostgresServer.start();
+    await using one = await PostgresNode.open(make!, server);
+    await using other = await PostgresNode.open(make!, server);
+    await append(one, 0, 8);
+    const place = other.journal.share("x", 1, "", () => {});
+    await server.sql("DELETE FROM tackline.notification WHERE seq BETWEEN 2 AND 4 OR seq = 6");
+    await until(() => [one, other].every(({ errors }) => errors.length === 2), "the errors");
+    for (const { journal, codes, errors } of [one, other]) {
+      assertEquals(codes, ["ERR_JOURNAL_LOST", "ERR_JOURNAL_LOST"]);
+      assert(errors[0]!.message.includes("the notifications 2 to 4: "), errors[0]!.message);
+      assertEquals(journal.lost, [{ after: 1, until: 4 }, { after: 5, until: 6 }]);
+    }
+    const gaps: unknown[] = [];
+    const seqs: number[] = [];
+    for (let turn = 0; turn < 6; turn++) {
+      const taken = await place.take(1);
+      gaps.push(...taken.gaps ?? []);
+      seqs.push(...taken.new.map(({ seq }) => seq));
+    }
+    assertEquals([seqs, gaps], [[5, 7, 8], [{ after: 1, until: 4 }, { after: 5, until: 6 }]]);
+    const { counted, found, rows } = await sums(server);
+    assertEquals([counted, rows], [found, 4]);
+  });
+
   it("updates the rows that change often in place", async () => {
     await using server = await PostgresServer.start();
     await using node = await PostgresNode.open(make!, server);
