@@ -13,9 +13,10 @@ export const LOCK_TIMEOUT = 4000;
 
 /** Distance between the numbers of two epochs. */
 const LEAP = 2 ** 20;
-/** Maximum of epochs and of lost ranges that are remembered. */
+/** Maximum of epochs that are remembered. */
 const MAX_ERAS = 16;
-const MAX_LOST = 32;
+/** Maximum of lost ranges that are remembered. */
+export const MAX_LOST = 32;
 
 /** Functions of the log; `{schema}` stands for the schema. */
 export const LOG_FUNCTIONS: string = `
