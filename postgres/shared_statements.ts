@@ -7,6 +7,7 @@
  */
 
 import { isAlive, LAZILY } from "./cursor_statements.ts";
+import { HEX_BYTES } from "./log_statements.ts";
 
 /**
  * Makes the condition that a consumer still works.
@@ -26,7 +27,7 @@ const KEPT = "interval '1 minute'";
 
 /** Functions of shared cursors; `{schema}` stands for the schema. */
 export const SHARED_FUNCTIONS: string = `
--- Moves a number past those that the journal has forgotten: "after until …".
+-- Moves a number past those that the journal has forgotten: "after until ...".
 CREATE OR REPLACE FUNCTION {schema}.skip_lost(p_at bigint, p_lost text) RETURNS bigint LANGUAGE plpgsql IMMUTABLE
 AS $tackline$
 DECLARE
@@ -61,7 +62,7 @@ BEGIN
     RETURN CASE WHEN c.gone IS NULL THEN s.delivered END;
   END IF;
   IF s.wanted IS DISTINCT FROM p_wanted THEN
-    IF EXISTS (SELECT FROM {schema}.consumer c WHERE c.name = p_name AND ${isActive("c")}) THEN
+    IF EXISTS (SELECT FROM {schema}.consumer o WHERE o.name = p_name AND ${isActive("o")}) THEN
       RETURN -1;
     END IF;
     UPDATE {schema}.share SET wanted = p_wanted WHERE name = p_name;
@@ -85,6 +86,7 @@ DECLARE
   skipped bigint;
   left_by text[];
 BEGIN
+  PERFORM ${HEX_BYTES};
   ${LAZILY}
   SELECT * INTO m FROM {schema}.meta;
   -- Most calls find nothing, since an entry wakes all nodes: they lock nothing, and write nothing.

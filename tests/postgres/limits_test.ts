@@ -5,7 +5,7 @@ import { describe, it } from "@std/testing/bdd";
 import { JournalError } from "../../base/errors.ts";
 import { describePostgres } from "../support/describe_postgres.ts";
 import { entry } from "../support/journal_entry.ts";
-import { PostgresServer } from "../support/postgres.ts";
+import { PostgresServer, QUICK } from "../support/postgres.ts";
 import { connectPg, POSTGRES_CLIENTS, type PostgresProgram } from "../support/postgres_clients.ts";
 import { Feed, PostgresNode, withPostgresNodes } from "../support/postgres_node.ts";
 import { until } from "../support/support.ts";
@@ -32,7 +32,7 @@ describePostgres("PostgresJournal with a role of short time limits", () => {
     describe(name, () => {
       for (const limit of ["statement_timeout", "lock_timeout"]) {
         it(`refuses a notification that ${limit} stops, and goes on`, async () => {
-          await using server = await PostgresServer.start();
+          await using server = await PostgresServer.start({ settings: QUICK });
           await server.sql(`CREATE ROLE app LOGIN SUPERUSER; ALTER ROLE app SET ${limit} = '200ms'`);
           await using node = await PostgresNode.open(make, { url: server.urlOf("app") });
           const before = await node.journal.append(entry("before"));
@@ -46,7 +46,7 @@ describePostgres("PostgresJournal with a role of short time limits", () => {
       }
 
       it("keeps its connections through limits for idle ones", async () => {
-        await using server = await PostgresServer.start();
+        await using server = await PostgresServer.start({ settings: QUICK });
         await server.sql(`CREATE ROLE app LOGIN SUPERUSER; ALTER ROLE app SET idle_session_timeout = '300ms';
           ALTER ROLE app SET idle_in_transaction_session_timeout = '300ms'`);
         await using node = await PostgresNode.open(make, { url: server.urlOf("app") });
@@ -132,7 +132,7 @@ describePostgres("PostgresJournal whose connections are ended", () => {
 
   it("cannot be opened when there are too many connections: the error says so", async () => {
     await using server = await PostgresServer.start({
-      settings: { max_connections: 5, superuser_reserved_connections: 1 },
+      settings: { ...QUICK, max_connections: 5, superuser_reserved_connections: 1 },
     });
     await server.sql("CREATE ROLE app LOGIN; GRANT ALL ON DATABASE postgres TO app");
     const held = await Promise.all([1, 2, 3, 4].map(() => connectPg(server.urlOf("app"))));
@@ -152,7 +152,7 @@ describePostgres("PostgresJournal whose connections are ended", () => {
 
   it("comes back when there is a free connection again", async () => {
     await using server = await PostgresServer.start({
-      settings: { max_connections: 8, superuser_reserved_connections: 1 },
+      settings: { ...QUICK, max_connections: 8, superuser_reserved_connections: 1 },
     });
     await server.sql("CREATE ROLE app LOGIN; GRANT ALL ON DATABASE postgres TO app");
     await using node = await PostgresNode.open(make!, { url: server.urlOf("app") });

@@ -1,11 +1,10 @@
 /** PgBouncer between the journal and PostgreSQL. */
 
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import { JournalError } from "../../base/errors.ts";
 import { describePostgres } from "../support/describe_postgres.ts";
 import { PgBouncer } from "../support/pgbouncer.ts";
-import { PostgresServer } from "../support/postgres.ts";
+import { PostgresServer, QUICK } from "../support/postgres.ts";
 import { POSTGRES_CLIENTS } from "../support/postgres_clients.ts";
 import { Feed, PostgresNode } from "../support/postgres_node.ts";
 import { until } from "../support/support.ts";
@@ -15,7 +14,7 @@ describePostgres("PostgresJournal behind PgBouncer", () => {
     describe(`in ${mode} mode`, () => {
       for (const [name, make] of POSTGRES_CLIENTS) {
         it(`loses nothing, and tells each node once, over ${name}`, async () => {
-          await using server = await PostgresServer.start();
+          await using server = await PostgresServer.start({ settings: QUICK });
           await using bouncer = await PgBouncer.start(server, mode);
           await using one = await PostgresNode.open(make, bouncer);
           await using other = await PostgresNode.open(make, bouncer);
@@ -35,4 +34,3 @@ describePostgres("PostgresJournal behind PgBouncer", () => {
     });
   }
 }, "pgbouncer");
-void [assert, assertRejects, JournalError];

@@ -88,7 +88,8 @@ async function makePostgres(url: string): Promise<PostgresProgram> {
 
 async function makeBun(url: string): Promise<PostgresProgram> {
   const { SQL } = await import("bun" as string);
-  const sql = new SQL(url);
+  // It opens all connections that it may have with the first statement: ten, if not told otherwise.
+  const sql = new SQL(url, { max: 2 });
   await sql`SELECT 1`;
   return new PostgresProgram(sql, (text, values = []) => sql.unsafe(text, values), () => sql.close({ timeout: 0 }));
 }
