@@ -78,7 +78,7 @@ const PAIRS: readonly Clients[] = [
 /** For cases that show what a setting does, whatever the client. */
 const PAIR: readonly Clients[] = [{ Deno: "npm:redis", Bun: "npm:ioredis" }];
 
-const CASES: Readonly<Record<string, Case<Watched>>> = {
+const WAITING: Readonly<Record<string, Case<Watched>>> = {
   kill: {
     text: "`kill -9`; one of two replicas takes over",
     clients: PAIRS,
@@ -98,23 +98,22 @@ const CASES: Readonly<Record<string, Case<Watched>>> = {
     fault: freeze,
   },
   back: {
-    text: "`kill -9`; the only replica takes over; the former primary is back after 2 s, and has to follow first",
+    text: "`kill -9`; the only replica takes over; the former primary is back after 2 s, and follows some 10 s later",
     clients: PAIR,
     longestGap: 20_000,
     fault: comeBack,
   },
-  "back-0": {
-    text: "the same, without waiting for a replica",
-    clients: PAIR,
-    longestGap: 5000,
-    fault: comeBack,
-  },
-  "graceful-0": {
-    text: "`SENTINEL FAILOVER`, without waiting for a replica",
-    clients: PAIR,
-    longestGap: 5000,
-    fault: failOver,
-  },
+};
+
+/** The same without waiting for a replica: then the only one need not be back. */
+const CASES: Readonly<Record<string, Case<Watched>>> = {
+  ...WAITING,
+  ...Object.fromEntries(
+    Object.entries(WAITING).map(([name, { text, fault }]) => [
+      `${name}-0`,
+      { text: `${text}; no waiting for a replica`, clients: PAIR, longestGap: 5000, fault },
+    ]),
+  ),
 };
 
 export const ENGINE: Engine<Watched> = {

@@ -36,9 +36,11 @@ describe("NodeLease", () => {
     const source = { link: "first" };
     const failures: unknown[] = [];
     const signed = Promise.withResolvers<void>();
+    const signedAgain = Promise.withResolvers<void>();
     const answer = Promise.withResolvers<void>();
     const lease = new NodeLease<string>(source, {
       sign: (link) => {
+        if (link === "second") signedAgain.resolve();
         if (link !== "first") return Promise.resolve();
         signed.resolve();
         return answer.promise;
@@ -50,8 +52,7 @@ describe("NodeLease", () => {
     await signed.promise;
     source.link = "second";
     answer.reject(new Error("lost"));
-    // Behind all that the rejection causes.
-    await new Promise((resolve) => setTimeout(resolve));
+    await signedAgain.promise;
     lease.stop();
     assertEquals(failures, []);
   });

@@ -76,6 +76,10 @@ describeRedis("A function that makes a client", () => {
       }, "no address at once"],
       [() => Promise.reject(new Error("no address")), "no address"],
       [() => "redis://:secret@127.0.0.1", 'The Redis client is of no known kind ("redis://'],
+      [
+        () => ({ acquire() {}, getSentinelNode() {} }),
+        "The Redis client is for sentinels (createSentinel of npm:redis): ",
+      ],
       [() => () => {}, "The Redis client is of no known kind (a function): give "],
     ];
     for (const [source, reason] of cases) {
@@ -96,7 +100,7 @@ describeRedis("A function that makes a client", () => {
     await until(() => reasons.length > 0, "the first attempt to end");
     assertEquals(reasons[0], "no answer within 5000 ms");
     await session.close();
-    // An error that comes later is nobody's.
+    // An error that comes later must be handled too.
     late(new Error("too late"));
   });
 });
