@@ -12,11 +12,11 @@ const GRACE = 1000;
 /** Time without a loss before one that may go unreported, in ms: connections that always end at once are a fault. */
 const MIN_UPTIME = 1000;
 
-/** A reason that Redis itself has given: it refuses a command that is needed, or is a replica now. */
-const GIVEN = /^([A-Z]+|Redis is) /;
+/** Reasons that are known: an error of Redis, a change of its role, or of the server that has the keys. */
+const KNOWN = /^([A-Z]{2,}|Redis is|Another server|The cluster) /;
 /** Explains a loss, as far as it can be known: Redis closes connections without a reason. */
 const AT_ONCE =
-  '; connections are lost as soon as they are open: unless Redis says why, see its "client-output-buffer-limit"';
+  '; connections are lost as soon as they are open, without a reason: see its "client-output-buffer-limit"';
 
 /**
  * Availability of Redis: away from the first lost connection until all connections are open again.
@@ -53,7 +53,7 @@ export class Availability {
    * @param wasOpen `false` if the connection could not be made.
    */
   down(cause: Error, wasOpen: boolean): void {
-    let repairable = wasOpen && !GIVEN.test(describe(cause));
+    let repairable = wasOpen && !KNOWN.test(describe(cause));
     if (!this.#away) {
       const atOnce = this.#clock.now() - this.#since < MIN_UPTIME;
       this.#reason = `${describe(cause)}${repairable && atOnce ? AT_ONCE : ""}`;
