@@ -70,12 +70,18 @@ async function play(
   journal.saveCursor("r", seqs[1]!);
   await until(async () => await persist(() => journal.cursor("r")) === seqs[1], "the cursor");
 
-  const place = journal.share("pool", 0, "", () => {});
+  let place = journal.share("pool", 0, "", () => {});
   const got: string[] = [];
   await repeatUntil(
     async () => {
-      const { again, new: fresh } = await persist(() => place.take(1));
-      const all = [...again, ...fresh];
+      const taken = await place.take(1).catch(() => undefined);
+      if (taken === undefined) {
+        // As servers do: they close the connections of these receivers, which come back.
+        place.leave();
+        place = journal.share("pool", 0, "", () => {});
+        return;
+      }
+      const all = [...taken.again, ...taken.new];
       got.push(...bodies(all));
       place.acknowledge(all.map(({ seq }) => seq));
     },
@@ -99,7 +105,8 @@ async function play(
 }
 
 describePostgres("PostgresJournal whose connection is lost at every statement", () => {
-  for (const [name, make] of POSTGRES_CLIENTS) {
+  // One of npm:pg is enough: the journal takes the options of a pool as those of a client.
+  for (const [name, make] of [...POSTGRES_CLIENTS].filter(([name]) => name !== "npm:pg Client")) {
     describe(name, () => {
       for (const cut of ["before", "after"] as const) {
         it(`${cut} it is done, loses nothing, does nothing twice, and ends`, () => cutEverywhere(make, cut));

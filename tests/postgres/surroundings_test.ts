@@ -200,7 +200,7 @@ describePostgres("PostgresJournal: names of receivers", () => {
           assertEquals(await other!.journal.cursor(receiver), start + 100, receiver);
         }
         for (let at = 0; at < 3; at++) await one!.journal.append(entry(`${at}`));
-        for (const receiver of ["\u0000", "\\", "'", "$1", "😀", "\n"]) {
+        for (const receiver of ["\\", "'", "$1", "😀", "\n"]) {
           const shared = one!.journal.share(`pool ${receiver}`, 0, receiver, () => {});
           assertEquals(bodies((await shared.take(2)).new), ["0", "1"], receiver);
           shared.acknowledge([1]);

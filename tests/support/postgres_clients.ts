@@ -81,7 +81,8 @@ async function makePool(url: string): Promise<PostgresProgram> {
 
 async function makePostgres(url: string): Promise<PostgresProgram> {
   const { default: postgres } = await npm("npm:postgres@3.4.9");
-  const sql = postgres(url, { onnotice: () => {} });
+  // Otherwise it asks for types with each connection, and does not handle the rejection if that is lost meanwhile.
+  const sql = postgres(url, { fetch_types: false, onnotice: () => {} });
   await sql`SELECT 1`;
   return new PostgresProgram(sql, (text, values = []) => sql.unsafe(text, values), () => sql.end({ timeout: 0 }));
 }
