@@ -97,7 +97,7 @@ $tackline$;
 
 -- Renews the lease of a node, and tells all nodes through the channel that this one hears it. Arguments: node, duration
 -- in ms, channel or "". Returns base, last, trimmed and losses. A node without a lease waits for the append under way:
--- that one has seen no lease, and notifies nobody.
+-- that one has seen no lease, and does not notify.
 CREATE OR REPLACE FUNCTION {schema}.sign(p_node text, p_duration bigint, p_channel text) RETURNS text
 LANGUAGE plpgsql AS $tackline$
 DECLARE
