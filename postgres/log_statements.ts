@@ -97,7 +97,8 @@ END
 $tackline$;
 
 -- Renews the lease of a node, and tells all nodes through the channel that this one hears it. Arguments: node, duration
--- in ms, channel or "". Returns base, last, trimmed and losses.
+-- in ms, channel or "". Returns base, last, trimmed and losses. A node without a lease waits for the append under way:
+-- that one has seen no lease, and does not notify.
 CREATE OR REPLACE FUNCTION {schema}.sign(p_node text, p_duration bigint, p_channel text) RETURNS text
 LANGUAGE plpgsql AS $tackline$
 DECLARE
@@ -105,6 +106,9 @@ DECLARE
 BEGIN
   -- A lease need not outlive the server, nor wait for its disk.
   PERFORM set_config('synchronous_commit', 'off', true), set_config('lock_timeout', '${LOCK_TIMEOUT}', true);
+  IF NOT EXISTS (SELECT FROM {schema}.node WHERE id = p_node AND expires > now()) THEN
+    PERFORM FROM {schema}.meta FOR UPDATE;
+  END IF;
   INSERT INTO {schema}.node (id, expires) VALUES (p_node, now() + p_duration * interval '1 ms')
     ON CONFLICT (id) DO UPDATE SET expires = excluded.expires;
   DELETE FROM {schema}.node WHERE expires < now() - interval '1 minute';
@@ -179,7 +183,8 @@ BEGIN
   END IF;
   UPDATE {schema}.meta SET last = coalesce(greatest_seq, m.last), trimmed = m.trimmed, bytes = m.bytes + room,
     age = m.age;
-  IF greatest_seq IS NOT NULL THEN
+  -- A node that is alone is not woken by itself.
+  IF greatest_seq IS NOT NULL AND EXISTS (SELECT FROM {schema}.node WHERE id <> p_node AND expires > now()) THEN
     PERFORM pg_notify(p_channel, greatest_seq || ' ' || p_node);
   END IF;
   RETURN concat_ws('|', before, m.trimmed, m.age, numbers);

@@ -1,6 +1,7 @@
 /**
  * The crash test for as long as wanted: `deno task test:crash --rounds 200 --seed 1`; `--redis` or `--postgres` for two
- * servers with a journal there. Exit code 1 if a notification was lost, came out of order, or came twice as another one.
+ * servers with a journal there. Exit code 1 if a notification was lost, came out of order, or came twice as another
+ * one.
  */
 
 import process from "node:process";

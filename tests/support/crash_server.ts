@@ -1,6 +1,6 @@
 /**
- * A server with a journal in a database, for `crash.ts`, which kills it. PORT redis|postgres URL CLIENT, one of those in
- * `redis.ts` or `postgres_clients.ts`. The secrets are in the environment.
+ * A server with a journal in a database, for `crash.ts`, which kills it. PORT redis|postgres URL CLIENT, one of those
+ * in `redis.ts` or `postgres_clients.ts`. The secrets are in the environment.
  */
 
 import process from "node:process";
