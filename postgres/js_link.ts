@@ -7,6 +7,7 @@
 
 import { Buffer } from "node:buffer";
 import { Ending } from "../base/ending.ts";
+import { unlessAborted } from "../base/promises.ts";
 import type { PostgresJsClient } from "./client.ts";
 import type { PostgresLink, PostgresLinkHandler, SqlColumn, SqlValue } from "./link.ts";
 
@@ -52,8 +53,8 @@ function decode(rows: RawRows): SqlColumn[][] {
 }
 
 /**
- * Finds the connection behind a reservation, whose end the reservation does not report: a statement after the end would
- * throw where nobody can catch it (`findings/postgres_js_reserved.sh`).
+ * Finds the connection behind a reservation, which does not report its end. A statement after the end would throw where
+ * nobody can catch it.
  */
 async function connectionOf(reserved: Reserved): Promise<Connection> {
   let found: Connection | undefined;
@@ -65,23 +66,6 @@ async function connectionOf(reserved: Reserved): Promise<Connection> {
   });
   if (typeof found?.terminate === "function") return found;
   throw new Error("this version of npm:postgres is not known: use 3.4");
-}
-
-/** Reserves a connection; one that comes after the abort is given back. */
-async function reserve(client: PostgresJsClient, signal: AbortSignal): Promise<Reserved> {
-  const aborted = Promise.withResolvers<never>();
-  const abort = (): void => aborted.reject(signal.reason);
-  signal.throwIfAborted();
-  signal.addEventListener("abort", abort, { once: true });
-  const reserving = client.reserve() as Promise<Reserved>;
-  try {
-    return await Promise.race([reserving, aborted.promise]);
-  } catch (error) {
-    reserving.then((late) => late.release(), () => {});
-    throw error;
-  } finally {
-    signal.removeEventListener("abort", abort);
-  }
 }
 
 /**
@@ -103,7 +87,8 @@ export async function openPostgresJs(
   let subscription: Promise<Subscription> | undefined;
   let running = 0;
   const connect = async (): Promise<void> => {
-    reserved = await reserve(client, signal);
+    const reserving = client.reserve() as Promise<Reserved>;
+    reserved = await unlessAborted(reserving, signal, (late) => late.release());
     connection = await connectionOf(reserved);
     connection.onclose = (error) => ending.now(error);
   };

@@ -8,9 +8,10 @@
  * @module
  */
 
+import { unlessAborted } from "../base/promises.ts";
 import type { IoRedisClient, IoRedisCluster, NodeRedisClient, NodeRedisCluster } from "./client.ts";
 import { openIoRedis } from "./ioredis_link.ts";
-import { type RedisLink, type RedisLinkHandler, unlessAborted } from "./link.ts";
+import type { RedisLink, RedisLinkHandler } from "./link.ts";
 import { openNodeRedis } from "./node_redis_link.ts";
 
 /** A server of a cluster, as `npm:redis` lists it. */
