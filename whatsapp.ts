@@ -93,8 +93,9 @@ export type {
   PgClient,
   PgPool,
   PostgresClient,
-  PostgresClientSource,
+  PostgresClientMaker,
   PostgresJsClient,
+  PostgresSource,
 } from "./postgres/client.ts";
 export { RedisJournal } from "./redis/journal.ts";
 export type { RedisJournalOptions } from "./redis/journal.ts";

@@ -34,3 +34,30 @@ function adopt(result: object): Promise<unknown> | undefined {
   if (typeof then !== "function") return undefined;
   return new Promise((resolve, reject) => Reflect.apply(then, result, [resolve, reject]));
 }
+
+/**
+ * Waits for what a client or the program makes, unless that is aborted.
+ *
+ * @param made The promise of it.
+ * @param signal Aborts the waiting.
+ * @param discard Takes what is made after that.
+ * @returns What was made.
+ */
+export async function unlessAborted<Made>(
+  made: Promise<Made>,
+  signal: AbortSignal,
+  discard: (late: Made) => void = () => {},
+): Promise<Made> {
+  const aborted = Promise.withResolvers<never>();
+  const abort = (): void => {
+    aborted.reject(signal.reason);
+    made.then(discard, () => {});
+  };
+  if (signal.aborted) abort();
+  signal.addEventListener("abort", abort, { once: true });
+  try {
+    return await Promise.race([made, aborted.promise]);
+  } finally {
+    signal.removeEventListener("abort", abort);
+  }
+}

@@ -53,10 +53,29 @@ export interface BunSqlClient {
 export type PostgresClient = PgPool | PgClient | PostgresJsClient | BunSqlClient;
 
 /**
- * A client, or a function that gives one for each attempt to connect, such as one with the address of the primary of
- * the time.
+ * A function that gives a client for each attempt to connect, so that the address may be another one each time. It may
+ * be the same client until the address changes; the function has to close those it does not give any more.
+ *
+ * An error, or no client within 5 s, counts as a PostgreSQL that is away, with the reason; another attempt follows.
+ *
+ * @returns The client.
  */
-export type PostgresClientSource = PostgresClient | (() => PostgresClient | Promise<PostgresClient>);
+export type PostgresClientMaker = () => PostgresClient | Promise<PostgresClient>;
+
+/**
+ * PostgreSQL as a program gives it: a client, or a function that gives a client for each attempt to connect.
+ *
+ * @example
+ * ```ts
+ * import { PostgresJournal, type PostgresSource, WhatsAppServer } from "@tackline/websocket/whatsapp";
+ *
+ * // A pool of npm:pg, `postgres(url)` of npm:postgres, `new SQL(url)` of Bun, or `() => client`.
+ * export async function makeServer(source: PostgresSource) {
+ *   return new WhatsAppServer({ port: 443, journal: await PostgresJournal.open(source) });
+ * }
+ * ```
+ */
+export type PostgresSource = PostgresClient | PostgresClientMaker;
 
 /** Kind of a client. */
 export type PostgresClientKind = "pool" | "client" | "postgres" | "bun";
@@ -97,6 +116,6 @@ function bunKind(options: unknown): "bun" {
  * @param source The argument of the program.
  * @returns `true` for a function that gives clients.
  */
-export function isResolver(source: PostgresClientSource): source is () => PostgresClient | Promise<PostgresClient> {
+export function isResolver(source: PostgresSource): source is PostgresClientMaker {
   return typeof source === "function" && !("unsafe" in source);
 }

@@ -25,7 +25,7 @@ import { RETENTION_HINTS, RETENTION_SETTINGS, type RetentionSettings } from "../
 import type { SequenceRange } from "../journal/sequence_ranges.ts";
 import { JournalTrimmer } from "../journal/trimmer.ts";
 import { AppendBatches } from "./append_batches.ts";
-import type { PostgresClientSource } from "./client.ts";
+import type { PostgresSource } from "./client.ts";
 import { JournalConnections } from "./connections.ts";
 import { type PostgresDurability, readDurability } from "./durability.ts";
 import { decodeEntry, encodeEntries } from "./entry.ts";
@@ -142,7 +142,7 @@ export class PostgresJournal implements Journal {
    * @throws {OptionError} If the client is of an unknown kind, or a setting is out of range.
    * @throws {JournalError} If PostgreSQL cannot be reached within 10 s, or cannot be used.
    */
-  static async open(client: PostgresClientSource, options: PostgresJournalOptions = {}): Promise<PostgresJournal> {
+  static async open(client: PostgresSource, options: PostgresJournalOptions = {}): Promise<PostgresJournal> {
     const journal = new PostgresJournal(client, options);
     try {
       await journal.#start();
@@ -165,7 +165,7 @@ export class PostgresJournal implements Journal {
   }
 
   /** @ignore */
-  private constructor(client: PostgresClientSource, options: PostgresJournalOptions) {
+  private constructor(client: PostgresSource, options: PostgresJournalOptions) {
     const open = linkOpener(client);
     const { schema, ...retention } = journalOptions.read(options);
     this.#retention = retention;
@@ -578,6 +578,7 @@ export class PostgresJournal implements Journal {
     await Promise.allSettled(this.#writing);
     await this.#receivers.closed();
     await this.#lease.remove();
+    await this.#runner.stop();
     await this.#connections.close();
     this.#receivers.cursors.cancel();
   }

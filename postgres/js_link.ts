@@ -7,6 +7,7 @@
 
 import { Buffer } from "node:buffer";
 import { Ending } from "../base/ending.ts";
+import { unlessAborted } from "../base/promises.ts";
 import type { PostgresJsClient } from "./client.ts";
 import type { PostgresLink, PostgresLinkHandler, SqlColumn, SqlValue } from "./link.ts";
 
@@ -54,8 +55,8 @@ function decode(rows: RawRows): SqlColumn[][] {
 }
 
 /**
- * Finds the connection behind a reservation, whose end the reservation does not report: a statement after the end would
- * throw where nobody can catch it (`findings/postgres_js_reserved.sh`).
+ * Finds the connection behind a reservation, which does not report its end. A statement after the end would throw where
+ * nobody can catch it.
  */
 async function connectionOf(reserved: Reserved): Promise<[connection: Connection, isDirect: boolean]> {
   let found: Connection | undefined;
@@ -77,23 +78,6 @@ async function reserveOpen(client: PostgresJsClient): Promise<Reserved> {
   const { fetch_types: fetchesTypes } = client.options as { readonly fetch_types?: boolean };
   if (fetchesTypes === false) await (client as PostgresJsClient & Reserved).unsafe("SELECT 1", [], { prepare: false });
   return await client.reserve() as Reserved;
-}
-
-/** Reserves a connection; one that comes after the abort is given back. */
-async function reserve(client: PostgresJsClient, signal: AbortSignal): Promise<Reserved> {
-  const aborted = Promise.withResolvers<never>();
-  const abort = (): void => aborted.reject(signal.reason);
-  signal.throwIfAborted();
-  signal.addEventListener("abort", abort, { once: true });
-  const reserving = reserveOpen(client);
-  try {
-    return await Promise.race([reserving, aborted.promise]);
-  } catch (error) {
-    reserving.then((late) => late.release(), () => {});
-    throw error;
-  } finally {
-    signal.removeEventListener("abort", abort);
-  }
 }
 
 /**
@@ -118,7 +102,7 @@ export async function openPostgresJs(
   let isDirect = false;
   let running = 0;
   const connect = async (): Promise<void> => {
-    reserved = await reserve(client, signal);
+    reserved = await unlessAborted(reserveOpen(client), signal, (late) => late.release());
     [connection, isDirect] = await connectionOf(reserved);
     connection.onclose = (error) => {
       connection = undefined;

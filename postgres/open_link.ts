@@ -4,6 +4,7 @@
  * @module
  */
 
+import { unlessAborted } from "../base/promises.ts";
 import { openBun } from "./bun_link.ts";
 import {
   type BunSqlClient,
@@ -12,8 +13,8 @@ import {
   type PgClient,
   type PgPool,
   type PostgresClient,
-  type PostgresClientSource,
   type PostgresJsClient,
+  type PostgresSource,
 } from "./client.ts";
 import type { PostgresLink, PostgresLinkHandler } from "./link.ts";
 import { openPg } from "./pg_link.ts";
@@ -35,14 +36,13 @@ export type LinkOpener = (handler: PostgresLinkHandler, signal: AbortSignal) => 
  * @returns Opens one connection a call.
  * @throws {OptionError} If the client is of an unknown kind.
  */
-export function linkOpener(source: PostgresClientSource): LinkOpener {
+export function linkOpener(source: PostgresSource): LinkOpener {
   if (!isResolver(source)) {
     kindOf(source);
     return (handler, signal) => open(source, handler, signal);
   }
   return async (handler, signal) => {
-    const client = await source();
-    signal.throwIfAborted();
+    const client = await unlessAborted(Promise.resolve().then(source), signal);
     return await open(client, handler, signal);
   };
 }

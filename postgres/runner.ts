@@ -4,7 +4,13 @@
  * @module
  */
 
+import { stateOf } from "./journal_errors.ts";
 import type { PostgresLink, SqlColumn, SqlValue } from "./link.ts";
+
+/** SQLSTATEs of transactions that another one has stopped: not serializable, and dead-locked. */
+const AGAIN: readonly string[] = ["40001", "40P01"];
+/** Maximum of attempts at such a transaction. */
+const MAX_TRIES = 20;
 
 /** Source of the connection. */
 export interface LinkSource {
@@ -31,6 +37,8 @@ export class StatementRunner {
   #source: LinkSource;
   /** Statements with the name of the schema, by the text without it. */
   #texts = new Map<string, string>();
+  #running = new Set<Promise<unknown>>();
+  #stopped = false;
 
   /**
    * Makes a runner.
@@ -49,7 +57,7 @@ export class StatementRunner {
   }
 
   /**
-   * Runs one statement, in a transaction of its own.
+   * Runs one statement, in a transaction of its own; again, if it is stopped by another transaction.
    *
    * @param text The statement, a constant of the program: `{schema}` stands for the schema.
    * @param values Its parameters.
@@ -57,7 +65,7 @@ export class StatementRunner {
    * @returns The rows. Rejects with the error of PostgreSQL, or if the connection is lost.
    * @throws {Error} If there is no connection.
    */
-  run(
+  async run(
     text: string,
     values: readonly SqlValue[] = [],
     link: PostgresLink = this.#source.requireLink(),
@@ -67,6 +75,28 @@ export class StatementRunner {
       complete = text.replaceAll("{schema}", this.schema);
       this.#texts.set(text, complete);
     }
-    return link.query(complete, values);
+    for (let tries = 1;; tries++) {
+      if (this.#stopped) throw new Error("the journal is closed");
+      const answer = link.query(complete, values);
+      this.#running.add(answer);
+      try {
+        return await answer;
+      } catch (error) {
+        // Undone completely, for the sake of another transaction that has done its work.
+        if (tries === MAX_TRIES || !AGAIN.includes(stateOf(error))) throw error;
+      } finally {
+        this.#running.delete(answer);
+      }
+    }
+  }
+
+  /**
+   * Runs no more statements.
+   *
+   * @returns Resolves when none is under way: a connection that is given back must be at rest.
+   */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    await Promise.allSettled(this.#running);
   }
 }

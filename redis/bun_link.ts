@@ -4,9 +4,11 @@
  * @module
  */
 
+import { Ending } from "../base/ending.ts";
 import { describe } from "../base/errors.ts";
+import { unlessAborted } from "../base/promises.ts";
 import type { BunRedisClient } from "./client.ts";
-import { Ending, type RedisLink, type RedisLinkHandler, unlessAborted } from "./link.ts";
+import type { RedisLink, RedisLinkHandler } from "./link.ts";
 
 interface OwnBun {
   onconnect: (() => void) | null;

@@ -8,9 +8,10 @@
  * @module
  */
 
+import { unlessAborted } from "../base/promises.ts";
 import type { IoRedisClient, IoRedisCluster, NodeRedisClient, NodeRedisCluster } from "./client.ts";
 import { openIoRedis } from "./ioredis_link.ts";
-import { type LinkOpener, unlessAborted } from "./link.ts";
+import type { LinkOpener } from "./link.ts";
 import { openNodeRedis } from "./node_redis_link.ts";
 
 /** A primary of a cluster. */

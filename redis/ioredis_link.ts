@@ -5,9 +5,10 @@
  * @module
  */
 
+import { Ending } from "../base/ending.ts";
 import { describe } from "../base/errors.ts";
 import type { IoRedisClient } from "./client.ts";
-import { Ending, type RedisLink, type RedisLinkHandler } from "./link.ts";
+import type { RedisLink, RedisLinkHandler } from "./link.ts";
 
 interface OwnIoRedis {
   readonly options: { readonly db?: number | undefined };

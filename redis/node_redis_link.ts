@@ -5,8 +5,9 @@
  * @module
  */
 
+import { Ending } from "../base/ending.ts";
 import type { NodeRedisClient } from "./client.ts";
-import { Ending, type RedisLink, type RedisLinkHandler } from "./link.ts";
+import type { RedisLink, RedisLinkHandler } from "./link.ts";
 
 interface OwnNodeRedis {
   readonly options?: { readonly database?: number | undefined } | undefined;

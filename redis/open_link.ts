@@ -5,6 +5,7 @@
  */
 
 import { OptionError } from "../base/errors.ts";
+import { unlessAborted } from "../base/promises.ts";
 import {
   type BunRedisClient,
   type IoRedisClient,
@@ -17,7 +18,7 @@ import {
 import { openBun } from "./bun_link.ts";
 import { clusterOpener, ioRedisFinder, nodeRedisFinder } from "./cluster_link.ts";
 import { openIoRedis } from "./ioredis_link.ts";
-import { type LinkOpener, unlessAborted } from "./link.ts";
+import type { LinkOpener } from "./link.ts";
 import { openNodeRedis } from "./node_redis_link.ts";
 import { sentinelOpener } from "./sentinel_link.ts";
 import { findSentinels } from "./sentinels.ts";

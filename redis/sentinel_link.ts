@@ -7,8 +7,9 @@
 
 import { systemClock } from "../base/clock.ts";
 import { describe } from "../base/errors.ts";
+import { unlessAborted } from "../base/promises.ts";
 import type { RedisClient } from "./client.ts";
-import { type LinkOpener, type RedisLink, type RedisLinkHandler, unlessAborted } from "./link.ts";
+import type { LinkOpener, RedisLink, RedisLinkHandler } from "./link.ts";
 import type { FindSentinels } from "./sentinels.ts";
 import { RedisSession } from "./session.ts";
 import type { RedisAddress, RedisSentinels } from "./source.ts";

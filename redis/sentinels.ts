@@ -7,8 +7,8 @@
 
 import { OptionError } from "../base/errors.ts";
 import { hasMethods, showValue } from "../base/option_names.ts";
+import { unlessAborted } from "../base/promises.ts";
 import { type IoRedisClient, kindOf, type NodeRedisClient, type RedisClient } from "./client.ts";
-import { unlessAborted } from "./link.ts";
 import type { NodeRedisSentinel, RedisAddress, RedisSentinels } from "./source.ts";
 
 /** Port of a sentinel, if none is given. */
