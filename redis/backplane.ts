@@ -22,7 +22,7 @@ import type { RedisLink } from "./link.ts";
 import { linkOpener, shardedLinkOpener } from "./open_link.ts";
 import type { PrimaryLink } from "./primary_link.ts";
 import { readDatabase } from "./server_config.ts";
-import { RedisSession } from "./session.ts";
+import { type RedisLoss, RedisSession } from "./session.ts";
 import type { RedisSource } from "./source.ts";
 
 /** Options of a {@linkcode RedisBackplane}. */
@@ -189,14 +189,14 @@ export class RedisBackplane implements Backplane {
         await this.#setDatabase(link, prefix);
         this.#wentUp("publisher");
       },
-      down: (error, wasOpen) => this.#wentDown("publisher", error, wasOpen),
+      down: (error, loss) => this.#wentDown("publisher", error, loss),
     });
     this.#subscriber = new RedisSession(open, clock, {
       up: async (link, progress) => {
         await this.#setDatabase(link, prefix);
         await this.#subscribeAll(link, progress);
       },
-      down: (error, wasOpen) => this.#subscriberWentDown(error, wasOpen),
+      down: (error, loss) => this.#subscriberWentDown(error, loss),
       message: (channel, text) => this.#onMessage(channel, text),
     });
     this.subscribe(NODES, () => {});
@@ -215,14 +215,14 @@ export class RedisBackplane implements Backplane {
     if (this.#up.publisher && this.#up.subscriber) this.#availability.up();
   }
 
-  #wentDown(side: "publisher" | "subscriber", cause: Error, wasOpen: boolean): void {
+  #wentDown(side: "publisher" | "subscriber", cause: Error, loss: RedisLoss): void {
     this.#up[side] = false;
     // The second connection may lead to the same server, which is no primary any more.
     if (side === "publisher") {
       this.#heartbeats.interrupted();
       this.#subscriber.check();
     }
-    this.#availability.down(cause, wasOpen);
+    this.#availability.down(cause, loss);
   }
 
   // ---- Other nodes ---------------------------------------------------------------------------------------------
@@ -401,7 +401,7 @@ export class RedisBackplane implements Backplane {
     if (live === this.#live) this.#wentUp("subscriber");
   }
 
-  #subscriberWentDown(error: Error, wasOpen: boolean): void {
+  #subscriberWentDown(error: Error, loss: RedisLoss): void {
     // Subscriptions made from now on wait for the next connection.
     for (const name of this.#live?.confirmed ?? []) {
       const channel = this.#channels.get(name);
@@ -409,7 +409,7 @@ export class RedisBackplane implements Backplane {
     }
     this.#live = undefined;
     this.#losses++;
-    this.#wentDown("subscriber", error, wasOpen);
+    this.#wentDown("subscriber", error, loss);
   }
 
   #onMessage(name: string, text: string): void {
