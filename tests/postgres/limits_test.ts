@@ -161,7 +161,10 @@ describePostgres("PostgresJournal whose connections are ended", () => {
         "AND pid <> pg_backend_pid()",
     );
     await fill();
-    await until(() => node.errors.some(({ message }) => /too many|slots/.test(message)), "the reason");
+    await until(async () => {
+      const refusal = await node.journal.append(entry("b")).catch(({ message }) => message);
+      return /too many|slots/.test(String(refusal));
+    }, "the reason");
     await Promise.all(held.map((program) => program.close()));
     await until(() => node.isBack, "the connection");
     await node.journal.append(entry("a"));

@@ -90,7 +90,7 @@ async function makePostgres(url: string): Promise<PostgresProgram> {
 async function makeBun(url: string): Promise<PostgresProgram> {
   const { SQL } = await import("bun" as string);
   // It opens all connections that it may have with the first statement: ten, if not told otherwise.
-  const sql = new SQL(url, { max: 2 });
+  const sql = new SQL(url, { max: 2, prepare: false });
   await sql`SELECT 1`;
   return new PostgresProgram(sql, (text, values = []) => sql.unsafe(text, values), () => sql.close({ timeout: 0 }));
 }
