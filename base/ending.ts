@@ -21,6 +21,8 @@ export class Ending {
   #ended = Promise.withResolvers<void>();
   #hasEnded = false;
   #destroyed = false;
+  /** Rejects the answers that are awaited. */
+  #waiting = new Set<(error: unknown) => void>();
 
   /**
    * Makes the end of a connection that is not open yet.
@@ -44,12 +46,20 @@ export class Ending {
    * @param signal Aborts the opening.
    */
   async open(connect: () => Promise<unknown>, destroy: () => unknown, signal: AbortSignal): Promise<void> {
-    const abort = (): void => void this.run(destroy);
+    const aborted = Promise.withResolvers<never>();
+    const abort = (): void => {
+      void this.run(destroy);
+      aborted.reject(signal.reason);
+    };
+    signal.throwIfAborted();
     signal.addEventListener("abort", abort, { once: true });
+    const connecting = connect();
     try {
-      signal.throwIfAborted();
-      await connect();
-      signal.throwIfAborted();
+      await Promise.race([connecting, aborted.promise]);
+    } catch (error) {
+      // One that is there after all, too late.
+      if (signal.aborted) connecting.then(destroy).catch(() => {});
+      throw error;
     } finally {
       signal.removeEventListener("abort", abort);
     }
@@ -65,7 +75,21 @@ export class Ending {
     if (this.#hasEnded) return;
     this.#hasEnded = true;
     this.#ended.resolve();
+    for (const reject of this.#waiting) reject(error ?? new Error("the connection was closed"));
     if (this.#opened) this.#handler.closed(error ?? new Error("the connection was closed"));
+  }
+
+  /**
+   * Waits for an answer, but no longer than the connection lasts: not every client settles what it has sent.
+   *
+   * @param answer The answer.
+   * @returns Settles as the answer does; rejects at the end of the connection.
+   */
+  guard<Answer>(answer: Promise<Answer>): Promise<Answer> {
+    const { promise, resolve, reject } = Promise.withResolvers<Answer>();
+    this.#waiting.add(reject);
+    answer.then(resolve, reject).finally(() => this.#waiting.delete(reject));
+    return promise;
   }
 
   /**

@@ -76,6 +76,8 @@ export class JournalTrimmer<Link> {
   async #trim(): Promise<void> {
     const removal = await this.#owner.trim();
     if (removal.trimmed > removal.before) await this.report(removal);
+    // What could not be reported before.
+    else if (this.isPending) await this.flush();
     await this.#owner.expire();
   }
 
@@ -86,10 +88,7 @@ export class JournalTrimmer<Link> {
    */
   async report({ before, trimmed }: Removal): Promise<void> {
     this.#owner.trimmed(trimmed);
-    this.#unreported = {
-      before: Math.min(before, this.#unreported?.before ?? before),
-      trimmed: Math.max(trimmed, this.#unreported?.trimmed ?? trimmed),
-    };
+    this.#add({ before, trimmed });
     // The answer to a removal may come after the journal was closed.
     if (this.#stopped || this.#cancelReport !== undefined) return;
     this.#cancelReport = systemClock.after(REPORT_INTERVAL, () => {
@@ -99,6 +98,13 @@ export class JournalTrimmer<Link> {
       if (unreported !== undefined && link !== undefined) void this.note(unreported);
     });
     await this.flush();
+  }
+
+  #add({ before, trimmed }: Removal): void {
+    this.#unreported = {
+      before: Math.min(before, this.#unreported?.before ?? before),
+      trimmed: Math.max(trimmed, this.#unreported?.trimmed ?? trimmed),
+    };
   }
 
   /**
@@ -117,11 +123,16 @@ export class JournalTrimmer<Link> {
     return this.#unreported !== undefined;
   }
 
-  /** Reports now. */
+  /** Reports now; what cannot be reported waits for the next report, or the next run. */
   async flush(): Promise<void> {
     const removal = this.#unreported!;
     this.#unreported = undefined;
-    await this.#owner.report(removal);
+    try {
+      await this.#owner.report(removal);
+    } catch (error) {
+      this.#add(removal);
+      throw error;
+    }
   }
 
   /** Ends. */

@@ -17,7 +17,7 @@ import type { SqlColumn } from "./link.ts";
 export function decodeEntry([seq, body, signature, time]: readonly SqlColumn[]): JournalEntry {
   return {
     seq: Number(seq),
-    bytes: body as Uint8Array,
+    bytes: new Uint8Array(body as Uint8Array),
     signature: new TextDecoder().decode(signature as Uint8Array),
     receivedAt: new Date(Number(time)),
   };

@@ -283,8 +283,7 @@ export class PostgresJournal implements Journal {
   // ---- Opening -------------------------------------------------------------------------------------------------
 
   async #start(): Promise<void> {
-    const link = await this.#connections.opened();
-    this.#durability = await readDurability(link);
+    await this.#connections.opened();
     this.#trimmer.start();
   }
 
@@ -296,6 +295,7 @@ export class PostgresJournal implements Journal {
     this.#replaced = opened === undefined;
     if (opened === undefined) throw new Error(REPLACED);
     this.#adopt(opened);
+    this.#durability = await readDurability(link);
     await link.listen?.(this.#schema);
     await this.#lease.renew(link);
     void this.#connections.ready.then(() => {
@@ -347,7 +347,7 @@ export class PostgresJournal implements Journal {
 
   // ---- State ---------------------------------------------------------------------------------------------------
 
-  /** Durability of acknowledged writes, as configured in PostgreSQL when the journal was opened. */
+  /** Durability of acknowledged writes, as configured in PostgreSQL when it was connected last. */
   get durability(): PostgresDurability {
     return this.#durability;
   }

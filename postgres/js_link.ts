@@ -24,6 +24,8 @@ interface QueryOptions {
 
 /** Rows with the bytes of each column, as they came. */
 type RawRows = readonly (readonly (Uint8Array | null)[])[] & {
+  /** Process of the server, as it was told when the connection was opened. */
+  readonly state?: { readonly pid: number } | undefined;
   readonly columns?: readonly { readonly type: number }[] | undefined;
 };
 
@@ -56,16 +58,26 @@ function decode(rows: RawRows): SqlColumn[][] {
  * Finds the connection behind a reservation, which does not report its end. A statement after the end would throw where
  * nobody can catch it.
  */
-async function connectionOf(reserved: Reserved): Promise<Connection> {
+async function connectionOf(reserved: Reserved): Promise<[connection: Connection, isDirect: boolean]> {
   let found: Connection | undefined;
-  await reserved.unsafe("SELECT 1", [], {
+  const rows = await reserved.unsafe("SELECT pg_backend_pid()::text", [], {
     onexecute(connection) {
       found = connection;
       return true;
     },
-  });
-  if (typeof found?.terminate === "function") return found;
-  throw new Error("this version of npm:postgres is not known: use 3.4");
+  }).raw();
+  if (typeof found?.terminate !== "function") throw new Error("this version of npm:postgres is not known: use 3.4");
+  return [found, decode(rows)[0]![0] === String(rows.state?.pid)];
+}
+
+/**
+ * Reserves a connection. One that the client would have to open first never comes if `fetch_types` is off (3.4.9): a
+ * statement opens it.
+ */
+async function reserveOpen(client: PostgresJsClient): Promise<Reserved> {
+  const { fetch_types: fetchesTypes } = client.options as { readonly fetch_types?: boolean };
+  if (fetchesTypes === false) await (client as PostgresJsClient & Reserved).unsafe("SELECT 1", [], { prepare: false });
+  return await client.reserve() as Reserved;
 }
 
 /**
@@ -85,20 +97,27 @@ export async function openPostgresJs(
   let reserved: Reserved | undefined;
   let connection: Connection | undefined;
   let subscription: Promise<Subscription> | undefined;
+  // A pooler has a process number of its own, and may lead each statement to another connection of the server, where
+  // the name of a prepared one means another statement, or none.
+  let isDirect = false;
   let running = 0;
   const connect = async (): Promise<void> => {
-    const reserving = client.reserve() as Promise<Reserved>;
-    reserved = await unlessAborted(reserving, signal, (late) => late.release());
-    connection = await connectionOf(reserved);
-    connection.onclose = (error) => ending.now(error);
+    reserved = await unlessAborted(reserveOpen(client), signal, (late) => late.release());
+    [connection, isDirect] = await connectionOf(reserved);
+    connection.onclose = (error) => {
+      connection = undefined;
+      ending.now(error);
+    };
   };
   const destroy = (): void => {
     subscription?.then((listening) => listening.unlisten()).catch(() => {});
-    if (connection !== undefined && !ending.hasEnded) {
+    // Only one that lives can be given back.
+    if (connection !== undefined) {
       connection.onclose = null;
       // One with a statement under way is of no use to the program.
       if (running > 0) connection.terminate();
       else reserved?.release();
+      connection = undefined;
     }
     ending.now(undefined);
   };
@@ -108,8 +127,9 @@ export async function openPostgresJs(
       if (ending.hasEnded) throw new Error("the connection was lost");
       running++;
       try {
-        // Statements are prepared, which saves a round trip, unless the program has turned that off.
-        return decode(await reserved!.unsafe(text, values, { prepare: values.length > 0 }).raw());
+        // Prepared statements save a round trip; the program may have turned them off.
+        const prepare = isDirect && values.length > 0;
+        return decode(await ending.guard(reserved!.unsafe(text, values, { prepare }).raw()));
       } finally {
         running--;
       }

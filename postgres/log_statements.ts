@@ -25,7 +25,7 @@ CREATE OR REPLACE FUNCTION {schema}.server() RETURNS text LANGUAGE sql STABLE AS
 $tackline$;
 
 -- Opens the journal, or creates it. Arguments: ID of the journal that the node knows, or ""; an ID for a new journal;
--- the numbers that the node knows, "after until …". Returns ID, last, trimmed, age, base, epochs and losses, with "|"
+-- the numbers that the node knows, "after until ...". Returns ID, last, trimmed, age, base, epochs and losses, with "|"
 -- between them.
 --
 -- A number is never given twice, not even by a PostgreSQL that has forgotten some. Therefore an epoch begins whenever
@@ -204,6 +204,11 @@ export const APPEND: string =
 export const HAS: string = "SELECT 'y' FROM {schema}.digest WHERE digest = $1::bytea";
 
 /**
+ * Form of bytes in an answer, for the transaction: a role may have another one, which not all clients read.
+ */
+export const HEX_BYTES: string = "set_config('bytea_output', 'hex', true)";
+
+/**
  * Columns of an entry, for {@linkcode decodeEntry}; the table is named `n`.
  */
 export const ENTRY_COLUMNS: string = "n.seq::text, n.body, n.signature, n.received::text";
@@ -214,7 +219,7 @@ export const ENTRY_COLUMNS: string = "n.seq::text, n.body, n.signature, n.receiv
  */
 export const READ: string = `
 SELECT m.last::text, m.trimmed::text, m.lost, ${ENTRY_COLUMNS}
-FROM {schema}.meta m LEFT JOIN (
+FROM {schema}.meta m CROSS JOIN (SELECT ${HEX_BYTES}) bytes LEFT JOIN (
   SELECT page.*, sum(octet_length(body)) OVER (ORDER BY seq) - octet_length(body) AS bytes_before
   FROM (
     SELECT * FROM {schema}.notification

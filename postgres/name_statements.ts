@@ -54,7 +54,7 @@ BEGIN
   PERFORM set_config('lock_timeout', '${LOCK_TIMEOUT}', true);
   IF at IS NULL THEN
     -- New names come one after the other, so that they can be counted.
-    PERFORM pg_advisory_xact_lock(hashtext('tackline'), '{schema}.name'::regclass::oid::int);
+    PERFORM pg_advisory_xact_lock(hashtext('tackline'), (SELECT m.tableoid::int FROM {schema}.meta m));
     at := {schema}.least_cursor(p_name);
   END IF;
   IF at IS NULL THEN

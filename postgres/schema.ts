@@ -161,7 +161,7 @@ export function assertSchemaName(name: string): void {
 /** State of the server and of the schema, as a new connection finds it. */
 const STATE = `
 SELECT current_setting('server_version_num'), current_setting('transaction_read_only'),
-  (n.oid IS NOT NULL)::text, (c.oid IS NOT NULL)::text
+  (n.oid IS NOT NULL)::text, (c.oid IS NOT NULL)::text, current_setting('transaction_isolation')
 FROM (VALUES (1)) one LEFT JOIN pg_catalog.pg_namespace n ON n.nspname = $1::text
   LEFT JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = 'meta'`;
 
@@ -174,9 +174,13 @@ FROM (VALUES (1)) one LEFT JOIN pg_catalog.pg_namespace n ON n.nspname = $1::tex
  */
 export async function ensureSchema(link: PostgresLink, schema: string): Promise<void> {
   const [state] = await link.query(STATE, [schema]);
-  const [server, readOnly, hasSchema, hasTables] = state!;
+  const [server, readOnly, hasSchema, hasTables, isolation] = state!;
   if (Number(server) < LEAST_SERVER) {
     throw refused(`PostgreSQL ${Math.floor(Number(server) / 10_000)} is too old: 14 or later is needed`);
+  }
+  if (isolation !== "read committed") {
+    const hint = "ALTER ROLE … SET default_transaction_isolation = 'read committed'";
+    throw refused(`transactions are "${isolation}" by default, and "read committed" is needed: ${hint}`);
   }
   if (readOnly === "on") throw new Error("PostgreSQL is a standby or read-only, and a primary is needed");
   const name = quoteName(schema);

@@ -7,6 +7,7 @@
  */
 
 import { isAlive, LAZILY } from "./cursor_statements.ts";
+import { HEX_BYTES } from "./log_statements.ts";
 
 /**
  * Makes the condition that a consumer still works.
@@ -26,7 +27,7 @@ const KEPT = "interval '1 minute'";
 
 /** Functions of shared cursors; `{schema}` stands for the schema. */
 export const SHARED_FUNCTIONS: string = `
--- Moves a number past those that the journal has forgotten: "after until …".
+-- Moves a number past those that the journal has forgotten: "after until ...".
 CREATE OR REPLACE FUNCTION {schema}.skip_lost(p_at bigint, p_lost text) RETURNS bigint LANGUAGE plpgsql IMMUTABLE
 AS $tackline$
 DECLARE
@@ -85,6 +86,7 @@ DECLARE
   skipped bigint;
   left_by text[];
 BEGIN
+  PERFORM ${HEX_BYTES};
   ${LAZILY}
   SELECT * INTO m FROM {schema}.meta;
   -- Most calls find nothing, since an entry wakes all nodes: they lock nothing, and write nothing.

@@ -104,12 +104,13 @@ async function freeze(rig: Replication): Promise<void> {
   await rig.demote();
 }
 
+// Of the nodes on Deno none has npm:postgres, which may end the process when a connection is lost (3.4.9, Deno 2.9).
 export const ENGINE: Engine<Replication> = {
   needs: ["PostgreSQL", "npm:pg@8.23.1", "npm:postgres@3.4.9"],
   cases: {
     kill: {
       text: "`kill -9` of a primary with a synchronous standby, which takes over 2 s later",
-      clients: [{ Deno: "npm:postgres", Bun: "Bun.sql" }, { Deno: "npm:pg Pool", Bun: "npm:postgres" }],
+      clients: [{ Deno: "npm:pg Client", Bun: "Bun.sql" }, { Deno: "npm:pg Pool", Bun: "npm:postgres" }],
       longestGap: 5000,
       fault: kill,
     },
@@ -121,7 +122,7 @@ export const ENGINE: Engine<Replication> = {
     },
     graceful: {
       text: "`pg_ctl stop -m fast`, the standby takes over, and the primary follows it",
-      clients: [{ Deno: "npm:postgres", Bun: "npm:pg Pool" }],
+      clients: [{ Deno: "npm:pg Client", Bun: "npm:pg Pool" }],
       longestGap: 5000,
       fault: switchOver,
     },

@@ -25,11 +25,10 @@ import { SqliteJournal } from "../../journal/sqlite_journal.ts";
 import { MemoryJournal } from "../../journal/memory_journal.ts";
 import { PostgresJournal } from "../../postgres/journal.ts";
 import { RedisJournal } from "../../redis/journal.ts";
-import { describePostgres, POSTGRES_VERSIONS } from "../support/describe_postgres.ts";
+import { clientsFor, describePostgres, POSTGRES_VERSIONS } from "../support/describe_postgres.ts";
 import { describeRedis } from "../support/describe_redis.ts";
 import { entry as plainEntry } from "../support/journal_entry.ts";
-import { PostgresServer } from "../support/postgres.ts";
-import { POSTGRES_CLIENTS } from "../support/postgres_clients.ts";
+import { PostgresServer, QUICK } from "../support/postgres.ts";
 import { CLIENTS, RedisServer } from "../support/redis.ts";
 import { decode, encode, FakeClock, until } from "../support/support.ts";
 
@@ -236,9 +235,9 @@ describeRedis("RedisJournal", () => {
 
 for (const version of POSTGRES_VERSIONS) {
   describePostgres(version, (binaries) => {
-    for (const [name, make] of POSTGRES_CLIENTS) {
+    for (const [name, make] of clientsFor(version)) {
       suite(`PostgresJournal with ${name}`, async (action, retention = {}) => {
-        await using server = await PostgresServer.start({ binaries });
+        await using server = await PostgresServer.start({ binaries, settings: QUICK });
         await using program = await make(server.url);
         const clock = new FakeClock();
         const journal = await PostgresJournal.open(program.client, { ...retention, clock });

@@ -26,12 +26,11 @@ import { RedisJournal } from "../../redis/journal.ts";
 import { RedisBackplane } from "../../redis/backplane.ts";
 import type { SharedMessage } from "../../connection/shared_message.ts";
 import { signNotification, WhatsAppReceiver, WhatsAppServer } from "../../whatsapp.ts";
-import { describePostgres, POSTGRES_VERSIONS } from "../support/describe_postgres.ts";
+import { clientsFor, describePostgres, POSTGRES_VERSIONS } from "../support/describe_postgres.ts";
 import { describeRedis } from "../support/describe_redis.ts";
 import { entry } from "../support/journal_entry.ts";
 import { onFreePort } from "../support/free_port.ts";
-import { PostgresServer } from "../support/postgres.ts";
-import { POSTGRES_CLIENTS } from "../support/postgres_clients.ts";
+import { PostgresServer, QUICK } from "../support/postgres.ts";
 import { CLIENTS, RedisServer } from "../support/redis.ts";
 import { decode, decodeAll, encode, FakeClock, settle, until } from "../support/support.ts";
 
@@ -309,9 +308,9 @@ describeRedis("RedisJournal: names of receivers", () => {
 
 for (const version of POSTGRES_VERSIONS) {
   describePostgres(`${version}: names of receivers`, (binaries) => {
-    for (const [name, make] of POSTGRES_CLIENTS) {
+    for (const [name, make] of clientsFor(version)) {
       suite(`PostgresJournal with ${name}`, async (action, retention = {}) => {
-        await using server = await PostgresServer.start({ binaries });
+        await using server = await PostgresServer.start({ binaries, settings: QUICK });
         await using program = await make(server.url);
         const clock = new FakeClock();
         await use(await PostgresJournal.open(program.client, { ...retention, clock }), clock, action);

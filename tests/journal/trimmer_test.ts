@@ -56,6 +56,35 @@ describe("JournalTrimmer", () => {
     assertEquals([reports, trimmer.isPending], [[[2, 6]], false]);
   });
 
+  it("reports with the next run what could not be reported, as when the connection was lost meanwhile", async () => {
+    const clock = new FakeClock();
+    const reports: unknown[] = [];
+    let isAway = true;
+    let run = 0;
+    const trimmer = new JournalTrimmer<string>({ link: "link" }, clock, {
+      isAlive: () => Promise.resolve(false),
+      trim: () => Promise.resolve(run++ === 0 ? { before: 3, trimmed: 7 } : { before: 7, trimmed: 7 }),
+      trimmed: () => {},
+      report: ({ before, trimmed }) => {
+        if (isAway) return Promise.reject(new Error("the connection was lost"));
+        return Promise.resolve(void reports.push([before, trimmed]));
+      },
+      expire: () => Promise.resolve(),
+      failed: (error) => void reports.push(error),
+    });
+    trimmer.start();
+    await turns(2);
+    assertEquals([reports, trimmer.isPending], [[], true]);
+    isAway = false;
+    clock.advance(10 * MINUTE);
+    await turns(2);
+    assertEquals([reports, trimmer.isPending], [[[3, 7]], false]);
+    clock.advance(10 * MINUTE);
+    await turns(2);
+    trimmer.stop();
+    assertEquals(reports.length, 1);
+  });
+
   it("reports a run that fails, and leaves the loss of the connection to the journal", async () => {
     const error = new Error("NOPERM");
     for (const alive of [true, false]) {

@@ -4,7 +4,7 @@ import { assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { describePostgres } from "../support/describe_postgres.ts";
 import { PgBouncer } from "../support/pgbouncer.ts";
-import { PostgresServer } from "../support/postgres.ts";
+import { PostgresServer, QUICK } from "../support/postgres.ts";
 import { POSTGRES_CLIENTS } from "../support/postgres_clients.ts";
 import { Feed, PostgresNode } from "../support/postgres_node.ts";
 import { until } from "../support/support.ts";
@@ -14,7 +14,7 @@ describePostgres("PostgresJournal behind PgBouncer", () => {
     describe(`in ${mode} mode`, () => {
       for (const [name, make] of POSTGRES_CLIENTS) {
         it(`loses nothing, and tells each node once, over ${name}`, async () => {
-          await using server = await PostgresServer.start();
+          await using server = await PostgresServer.start({ settings: QUICK });
           await using bouncer = await PgBouncer.start(server, mode);
           await using one = await PostgresNode.open(make, bouncer);
           await using other = await PostgresNode.open(make, bouncer);

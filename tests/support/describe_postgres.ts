@@ -2,9 +2,15 @@
 
 import { find, type NeedName } from "./needs.ts";
 import { describePeer } from "./peers.ts";
+import { POSTGRES_CLIENTS, type PostgresMaker } from "./postgres_clients.ts";
 
 /** Servers of tests that all versions must pass: Debian's, the oldest one that the journal takes, and the newest. */
 export const POSTGRES_VERSIONS = ["PostgreSQL", "PostgreSQL 14", "PostgreSQL 18"] as const;
+
+/** Clients for the tests of a version: all with Debian's, and one with the others. */
+export function clientsFor(version: (typeof POSTGRES_VERSIONS)[number]): [name: string, make: PostgresMaker][] {
+  return [...POSTGRES_CLIENTS].filter(([name]) => version === "PostgreSQL" || name === "npm:postgres");
+}
 
 /**
  * Groups tests that need PostgreSQL.

@@ -86,6 +86,9 @@ function templateOf(binaries: string): string {
 /** Settings of `postgresql.conf`, by name. */
 export type ServerSettings = Readonly<Record<string, string | number>>;
 
+/** Settings for tests in which no server dies: nothing waits for the disk. */
+export const QUICK: ServerSettings = { fsync: "off", full_page_writes: "off" };
+
 /** Start of a server. */
 export interface ServerOptions {
   /** Settings beyond those of the server itself, which syncs each commit. */

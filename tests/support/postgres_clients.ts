@@ -81,14 +81,16 @@ async function makePool(url: string): Promise<PostgresProgram> {
 
 async function makePostgres(url: string): Promise<PostgresProgram> {
   const { default: postgres } = await npm("npm:postgres@3.4.9");
-  const sql = postgres(url, { onnotice: () => {} });
+  // Otherwise it asks for types with each connection, and does not handle the rejection if that is lost meanwhile.
+  const sql = postgres(url, { fetch_types: false, onnotice: () => {} });
   await sql`SELECT 1`;
   return new PostgresProgram(sql, (text, values = []) => sql.unsafe(text, values), () => sql.end({ timeout: 0 }));
 }
 
 async function makeBun(url: string): Promise<PostgresProgram> {
   const { SQL } = await import("bun" as string);
-  const sql = new SQL(url);
+  // It opens all connections that it may have with the first statement: ten, if not told otherwise.
+  const sql = new SQL(url, { max: 2, prepare: false });
   await sql`SELECT 1`;
   return new PostgresProgram(sql, (text, values = []) => sql.unsafe(text, values), () => sql.close({ timeout: 0 }));
 }

@@ -46,9 +46,10 @@ export class PostgresNode implements AsyncDisposable {
     return this.errors.map(({ code }) => code);
   }
 
-  /** `true` if the last that it said is that PostgreSQL is there again. */
+  /** `true` if the last that it said about PostgreSQL is that it is there again. */
   get isBack(): boolean {
-    return this.errors.at(-1)?.message.startsWith("PostgreSQL is there again") === true;
+    const last = this.errors.findLast(({ code }) => code === "ERR_JOURNAL_AWAY");
+    return last?.message.startsWith("PostgreSQL is there again") === true;
   }
 
   /** All that it keeps, as bodies by number; it may notice just now that PostgreSQL was away. */
