@@ -129,7 +129,14 @@ export { BroadcastChannelBackplane } from "./pubsub/broadcast_channel.ts";
 export type { Backplane, BackplaneListener, BackplaneSubscription } from "./pubsub/backplane.ts";
 export { RedisBackplane } from "./redis/backplane.ts";
 export type { RedisBackplaneOptions } from "./redis/backplane.ts";
-export type { BunRedisClient, IoRedisClient, NodeRedisClient, RedisClient } from "./redis/client.ts";
+export type {
+  BunRedisClient,
+  IoRedisClient,
+  IoRedisCluster,
+  NodeRedisClient,
+  NodeRedisCluster,
+  RedisClient,
+} from "./redis/client.ts";
 export type { NodeRedisSentinel, RedisAddress, RedisClientMaker, RedisSentinels, RedisSource } from "./redis/source.ts";
 export type { FrameInfo } from "./protocol/frame_header.ts";
 export type { CompressionOptions } from "./protocol/compression.ts";

@@ -100,7 +100,14 @@ export type {
 export { RedisJournal } from "./redis/journal.ts";
 export type { RedisJournalOptions } from "./redis/journal.ts";
 export type { RedisDurability } from "./redis/server_config.ts";
-export type { BunRedisClient, IoRedisClient, NodeRedisClient, RedisClient } from "./redis/client.ts";
+export type {
+  BunRedisClient,
+  IoRedisClient,
+  IoRedisCluster,
+  NodeRedisClient,
+  NodeRedisCluster,
+  RedisClient,
+} from "./redis/client.ts";
 export type { NodeRedisSentinel, RedisAddress, RedisClientMaker, RedisSentinels, RedisSource } from "./redis/source.ts";
 export { JournalError } from "./base/errors.ts";
 export type {

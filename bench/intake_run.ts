@@ -156,10 +156,11 @@ export async function measure(
  * Returns the median.
  *
  * @param list Numbers.
- * @returns The middle one.
+ * @returns The middle one, or the mean of the two in the middle.
  */
 export function median(list: number[]): number {
-  return list.toSorted((a, b) => a - b)[list.length >> 1]!;
+  const sorted = list.toSorted((a, b) => a - b);
+  return (sorted[sorted.length >> 1]! + sorted[(sorted.length - 1) >> 1]!) / 2;
 }
 
 /**

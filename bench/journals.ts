@@ -1,20 +1,20 @@
 /**
  * Webhook intake with each journal, in one run: memory, SQLite, Redis, PostgreSQL, on Deno and Bun, over the clients
- * that programs have. They run in turn, each time with a new server, a new database and an empty journal; the ratios and
- * differences within a round count.
+ * that programs have. They run in turn, each time with a new server, a new database and an empty journal; the ratios
+ * and differences within a round count.
  *
- *   deno run -A bench/journals.ts [--connections 1,16,64] [--loads 0,3,appends] [--runtimes Deno,Bun] [--seconds 2] [--pairs 3]
- *     [--cases memory,redis-always/npm:ioredis,postgres] [--folder FOLDER] [--record FILE]
+ *   deno run -A bench/journals.ts [--connections 1,16,64] [--loads 0,3,appends] [--runtimes Deno,Bun] [--pairs 3]
+ *     [--seconds 2] [--cases memory,redis-always/npm:ioredis,postgres] [--database-cores 0,1] [--folder FOLDER]
+ *     [--record FILE]
  *   deno run -A bench/journals.ts --report FILE
  *
- * Loads are signed notifications to a server with so many receivers, which share its core, or `appends`: the journal
- * alone, without a server. A case is chosen by the beginning of its name. A round takes some 5 s for each case. `--record` adds the figures of
- * the rounds to a file, so that a machine need not be free for a long time; `--report` prints the tables of all rounds
- * in it, in Markdown.
+ * A load is the number of receivers of a server that gets signed notifications, or `appends`: the journal alone. A case
+ * is chosen by the beginning of its name. A round takes some 4 s for each case. `--record` adds the figures to a file,
+ * so that a machine need not be free for a long time; `--report` prints the tables of all rounds in it, in Markdown.
  *
- * Cores: the webhook server has the first one, the load generator (`intake.c`) the second. The processes of Redis and
- * PostgreSQL may use both, so that they take from what is left, as the sync of SQLite does. Needs Linux, a C compiler,
- * Redis and PostgreSQL. `--folder` is where all data lie: not on a tmpfs, where a sync costs nothing.
+ * Cores: the webhook server has core 0, the load generator (`intake.c`) core 1. The processes of Redis and PostgreSQL
+ * may use both, so that they take from what is left, or those of `--database-cores`. Needs Linux, a C compiler, Redis
+ * and PostgreSQL. `--folder` is where all data lie: not on a tmpfs, where a sync costs nothing.
  *
  * @module
  */
@@ -136,6 +136,8 @@ export interface JournalsOptions {
   pairs: number;
   /** Beginnings of names; empty for all cases. */
   cases: readonly string[];
+  /** Cores of the processes of Redis and PostgreSQL, as `taskset` takes them. */
+  databaseCores: string;
   /** Folder of all data. */
   folder: string;
 }
@@ -180,6 +182,8 @@ export async function compareJournals(options: JournalsOptions, done: (run: Reco
   Deno.env.set("TMPDIR", folder);
   const begun = Date.now();
   try {
+    // Its children have the same cores, unless they are given others.
+    await run("taskset", ["-acp", options.databaseCores, String(Deno.pid)]);
     await prepareLoad(folder, seconds);
     for (let pair = 0; pair < pairs; pair++) {
       for (const load of options.loads) {
@@ -290,6 +294,7 @@ if (import.meta.main) {
       seconds: { type: "string", default: "2" },
       pairs: { type: "string", default: "3" },
       cases: { type: "string", default: "" },
+      "database-cores": { type: "string", default: "0,1" },
       folder: { type: "string", default: Deno.cwd() },
       record: { type: "string" },
       report: { type: "string" },
@@ -304,6 +309,7 @@ if (import.meta.main) {
       seconds: Number(values.seconds),
       pairs: Number(values.pairs),
       cases: values.cases.split(",").filter((part) => part !== ""),
+      databaseCores: values["database-cores"],
       folder: values.folder,
     }, (run) => {
       runs.push(run);

@@ -13,6 +13,7 @@ export type JournalPlace = { readonly kind: "memory" } | FilePlace | DatabasePla
 
 /** Place of a journal in a file of SQLite. */
 export interface FilePlace {
+  /** A file. */
   readonly kind: "file";
   /** Path of the file. */
   readonly path: string;
@@ -30,10 +31,15 @@ export interface DatabasePlace {
 
 /** Flags about the journal. */
 export interface JournalFlags {
+  /** Path of a file, or URL of a database. */
   readonly journal?: string | undefined;
+  /** `true`: in memory. */
   readonly memory?: boolean | undefined;
+  /** Prefix of the keys in Redis. */
   readonly "redis-prefix"?: string | undefined;
+  /** Number of replicas that must have a notification. */
   readonly "redis-replicas"?: string | undefined;
+  /** Schema of the tables in PostgreSQL. */
   readonly "postgres-schema"?: string | undefined;
 }
 

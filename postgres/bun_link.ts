@@ -24,9 +24,18 @@ interface OwnBun {
 
 interface BunOptions {
   readonly query?: string | undefined;
+  readonly sslMode?: number | undefined;
 }
 
 type BunClass = new (options: object) => OwnBun;
+
+/** Modes of TLS, by the numbers that the options have. */
+const SSL_MODES = ["disable", "prefer", "require", "verify-ca", "verify-full"];
+
+/** The mode of TLS, which is set by another option than the one it is read from. */
+function modeOfTls({ sslMode = 0 }: BunOptions): { ssl?: string | undefined } {
+  return sslMode === 0 ? {} : { ssl: SSL_MODES[sslMode] };
+}
 
 /** Run-time parameters, which the options have in the form of the protocol: a copy would lose them. */
 function runtimeParameters({ query = "" }: BunOptions): Record<string, string> {
@@ -53,6 +62,7 @@ export async function openBun(
   const options = client.options as BunOptions;
   const own = new (client.constructor as BunClass)({
     ...options,
+    ...modeOfTls(options),
     connection: runtimeParameters(options),
     max: 1,
     idleTimeout: 0,

@@ -13,9 +13,10 @@ export const LOCK_TIMEOUT = 4000;
 
 /** Distance between the numbers of two epochs. */
 const LEAP = 2 ** 20;
-/** Maximum of epochs and of lost ranges that are remembered. */
+/** Maximum of epochs that are remembered. */
 const MAX_ERAS = 16;
-const MAX_LOST = 32;
+/** Maximum of lost ranges that are remembered. */
+export const MAX_LOST = 32;
 
 /** Functions of the log; `{schema}` stands for the schema. */
 export const LOG_FUNCTIONS: string = `
@@ -96,7 +97,8 @@ END
 $tackline$;
 
 -- Renews the lease of a node, and tells all nodes through the channel that this one hears it. Arguments: node, duration
--- in ms, channel or "". Returns base, last, trimmed and losses.
+-- in ms, channel or "". Returns base, last, trimmed and losses. A node without a lease waits for the append under way:
+-- that one has seen no lease, and does not notify.
 CREATE OR REPLACE FUNCTION {schema}.sign(p_node text, p_duration bigint, p_channel text) RETURNS text
 LANGUAGE plpgsql AS $tackline$
 DECLARE
@@ -104,6 +106,9 @@ DECLARE
 BEGIN
   -- A lease need not outlive the server, nor wait for its disk.
   PERFORM set_config('synchronous_commit', 'off', true), set_config('lock_timeout', '${LOCK_TIMEOUT}', true);
+  IF NOT EXISTS (SELECT FROM {schema}.node WHERE id = p_node AND expires > now()) THEN
+    PERFORM FROM {schema}.meta FOR UPDATE;
+  END IF;
   INSERT INTO {schema}.node (id, expires) VALUES (p_node, now() + p_duration * interval '1 ms')
     ON CONFLICT (id) DO UPDATE SET expires = excluded.expires;
   DELETE FROM {schema}.node WHERE expires < now() - interval '1 minute';
@@ -178,7 +183,8 @@ BEGIN
   END IF;
   UPDATE {schema}.meta SET last = coalesce(greatest_seq, m.last), trimmed = m.trimmed, bytes = m.bytes + room,
     age = m.age;
-  IF greatest_seq IS NOT NULL THEN
+  -- A node that is alone is not woken by itself.
+  IF greatest_seq IS NOT NULL AND EXISTS (SELECT FROM {schema}.node WHERE id <> p_node AND expires > now()) THEN
     PERFORM pg_notify(p_channel, greatest_seq || ' ' || p_node);
   END IF;
   RETURN concat_ws('|', before, m.trimmed, m.age, numbers);

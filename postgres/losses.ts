@@ -80,7 +80,7 @@ export class JournalLosses {
 
   #reportForgotten({ after, until }: SequenceRange): void {
     const message = `PostgreSQL has forgotten the notifications ${after + 1} to ${until}: it was restored from a ` +
-      `backup, or a standby took over that was behind; see "synchronous_commit" and "synchronous_standby_names"`;
+      `backup, a standby took over that was behind, or another program has deleted them; see "synchronous_commit" and "synchronous_standby_names"`;
     this.#owner.forgotten(new JournalError("ERR_JOURNAL_LOST", message));
   }
 }

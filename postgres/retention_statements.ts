@@ -4,10 +4,16 @@
  * Retention only moves `trimmed` of `meta`: notifications up to this number are removed for all readers. Their rows
  * are deleted later, in portions, and without the lock of the log, so that no append waits for it.
  *
+ * Autovacuum gives the room of deleted rows to new ones: with its defaults it runs when a fifth of a table is dead, so
+ * that `notification` and `digest` take up to 1.3 times the room of what they keep. The rows that change often (`meta`,
+ * `node`, `cursor`, `share`, `consumer`) are updated in place, as no index has the columns that change, and pages have
+ * room: their tables do not grow.
+ *
  * @module
  */
 
 import { LAZILY } from "./cursor_statements.ts";
+import { MAX_LOST } from "./log_statements.ts";
 
 /** Maximum of rows that one transaction looks at, or deletes. */
 export const PORTION = 1000;
@@ -56,6 +62,34 @@ BEGIN
   RETURN old[${PORTION}];
 END
 $tackline$;
+
+-- Notes the notifications that another program has deleted, as lost: retention deletes removed ones only.
+CREATE OR REPLACE FUNCTION {schema}.note_deleted() RETURNS trigger LANGUAGE plpgsql AS $tackline$
+DECLARE
+  m record;
+  before bigint[];
+  lost_text text;
+BEGIN
+  IF NOT EXISTS (SELECT FROM deleted d, {schema}.meta meta WHERE d.seq > meta.trimmed) THEN
+    RETURN NULL;
+  END IF;
+  SELECT * INTO m FROM {schema}.meta FOR UPDATE;
+  before := string_to_array(nullif(m.lost, ''), ' ')::bigint[];
+  WITH range AS (
+    SELECT int8range(before[i - 1], before[i], '(]') AS r FROM generate_series(2, cardinality(before), 2) i
+    UNION ALL SELECT int8range(d.seq - 1, d.seq, '(]') FROM deleted d WHERE d.seq > m.trimmed
+  ), newest AS (
+    SELECT r FROM unnest((SELECT range_agg(r) FROM range)) r ORDER BY r DESC LIMIT ${MAX_LOST}
+  )
+  SELECT string_agg((lower(r) - 1) || ' ' || (upper(r) - 1), ' ' ORDER BY r) INTO lost_text FROM newest;
+  UPDATE {schema}.meta SET lost = lost_text, bytes = bytes - (
+    SELECT sum(octet_length(d.body)) FROM deleted d WHERE d.seq > m.trimmed
+  );
+  RETURN NULL;
+END
+$tackline$;
+CREATE OR REPLACE TRIGGER note_deleted AFTER DELETE ON {schema}.notification
+  REFERENCING OLD TABLE AS deleted FOR EACH STATEMENT EXECUTE FUNCTION {schema}.note_deleted();
 `;
 
 /** Removes old notifications and digests. Parameters: age, maximum ages of both. One column, as the function says. */

@@ -6,17 +6,15 @@
 
 import type { Clock } from "../base/clock.ts";
 import { describe } from "../base/errors.ts";
+import type { RedisLoss } from "./session.ts";
 
 /** Time in which a lost connection must be open again for its loss to go unreported, in ms. */
 const GRACE = 1000;
-/** Time without a loss before one that may go unreported, in ms: connections that always end at once are a fault. */
-const MIN_UPTIME = 1000;
-
-/** A reason that Redis itself has given: it refuses a command that is needed, or is a replica now. */
-const GIVEN = /^([A-Z]+|Redis is) /;
+/** Reasons that are known: an error of Redis, a change of its role, or of the server that has the keys. */
+const KNOWN = /^([A-Z]{2,}|Redis is|Another server|The cluster) /;
 /** Explains a loss, as far as it can be known: Redis closes connections without a reason. */
-const AT_ONCE =
-  '; connections are lost as soon as they are open: unless Redis says why, see its "client-output-buffer-limit"';
+const REPEATED =
+  '; connections are lost as soon as they are open, without a reason: see its "client-output-buffer-limit"';
 
 /**
  * Availability of Redis: away from the first lost connection until all connections are open again.
@@ -30,8 +28,7 @@ export class Availability {
   #report: (message: string, cause: Error | undefined) => void;
   #away = false;
   #reported = false;
-  /** Time when the last loss began. */
-  #since = -Infinity;
+  #since = 0;
   #reason = "";
   #cancelGrace: () => void = () => {};
 
@@ -50,19 +47,19 @@ export class Availability {
    * Notes that a connection is lost, or could not be made; reports it once, unless it is repaired within a moment.
    *
    * @param cause Reason.
-   * @param wasOpen `false` if the connection could not be made.
+   * @param loss Kind of the loss.
    */
-  down(cause: Error, wasOpen: boolean): void {
-    let repairable = wasOpen && !GIVEN.test(describe(cause));
+  down(cause: Error, loss: RedisLoss): void {
+    const reason = describe(cause);
+    const isKnown = KNOWN.test(reason);
+    const isRepairable = loss === "single" && !isKnown;
     if (!this.#away) {
-      const atOnce = this.#clock.now() - this.#since < MIN_UPTIME;
-      this.#reason = `${describe(cause)}${repairable && atOnce ? AT_ONCE : ""}`;
-      repairable &&= !atOnce;
       this.#away = true;
       this.#since = this.#clock.now();
-      if (repairable) this.#cancelGrace = this.#clock.after(GRACE, () => this.#reportAway(cause));
+      this.#reason = loss === "repeated" && !isKnown ? `${reason}${REPEATED}` : reason;
+      if (isRepairable) this.#cancelGrace = this.#clock.after(GRACE, () => this.#reportAway(cause));
     }
-    if (!repairable) this.#reportAway(cause);
+    if (!isRepairable) this.#reportAway(cause);
   }
 
   #reportAway(cause: Error): void {

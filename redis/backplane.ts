@@ -19,10 +19,10 @@ import { type Complete, FieldsReader, type SettingsTable } from "../base/setting
 import { Availability } from "./availability.ts";
 import { Heartbeats, type PathChange } from "./heartbeats.ts";
 import type { RedisLink } from "./link.ts";
-import { linkOpener } from "./open_link.ts";
+import { linkOpener, shardedLinkOpener } from "./open_link.ts";
 import type { PrimaryLink } from "./primary_link.ts";
 import { readDatabase } from "./server_config.ts";
-import { RedisSession } from "./session.ts";
+import { type RedisLoss, RedisSession } from "./session.ts";
 import type { RedisSource } from "./source.ts";
 
 /** Options of a {@linkcode RedisBackplane}. */
@@ -44,6 +44,12 @@ export interface RedisBackplaneOptions {
    */
   name?: string | undefined;
   /**
+   * `true`: sharded channels of a cluster (`SPUBLISH`), each at the server that has its slot, instead of channels that
+   * Redis passes on to all servers. The same on all nodes of one service; it needs a cluster client.
+   * @default {false}
+   */
+  sharded?: boolean | undefined;
+  /**
    * Clock, to be replaced in tests.
    * @default {systemClock}
    */
@@ -55,6 +61,7 @@ export const REDIS_BACKPLANE_SETTINGS: SettingsTable<RedisBackplaneSettings> = {
   prefix: { kind: "string", default: "tackline:", check: (prefix) => assertWellFormed("The prefix", prefix) },
   maxPendingSize: { kind: "number", unit: "bytes", default: 16 * 1024 * 1024 },
   name: { kind: "string", default: undefined, check: assertNodeName },
+  sharded: { kind: "boolean", default: false },
   clock: { kind: "object", default: systemClock, check: assertClock },
 };
 
@@ -127,6 +134,7 @@ export class RedisBackplane implements Backplane {
   /** Prefix of all channels; with the number of the database once a connection has told it. */
   #prefix: string;
   #maxPending: number;
+  #sharded: boolean;
   readonly #id = randomBytes(12).toString("base64url");
   #listener: BackplaneListener | undefined;
   #closed = false;
@@ -166,8 +174,9 @@ export class RedisBackplane implements Backplane {
    * @throws {OptionError} If the client is of an unknown kind, or a setting is out of range.
    */
   constructor(source: RedisSource, options: RedisBackplaneOptions = {}) {
-    const open = linkOpener(source);
-    const { prefix, maxPendingSize, name = this.#id, clock } = backplaneOptions.read(options);
+    const { prefix, maxPendingSize, name = this.#id, sharded, clock } = backplaneOptions.read(options);
+    const open = sharded ? shardedLinkOpener(source, prefix + NODES) : linkOpener(source);
+    this.#sharded = sharded;
     this.#clock = clock;
     this.#availability = new Availability(clock, (message, cause) => {
       this.#report("ERR_BACKPLANE_AWAY", message, cause);
@@ -180,14 +189,14 @@ export class RedisBackplane implements Backplane {
         await this.#setDatabase(link, prefix);
         this.#wentUp("publisher");
       },
-      down: (error, wasOpen) => this.#wentDown("publisher", error, wasOpen),
+      down: (error, loss) => this.#wentDown("publisher", error, loss),
     });
     this.#subscriber = new RedisSession(open, clock, {
       up: async (link, progress) => {
         await this.#setDatabase(link, prefix);
         await this.#subscribeAll(link, progress);
       },
-      down: (error, wasOpen) => this.#subscriberWentDown(error, wasOpen),
+      down: (error, loss) => this.#subscriberWentDown(error, loss),
       message: (channel, text) => this.#onMessage(channel, text),
     });
     this.subscribe(NODES, () => {});
@@ -206,14 +215,14 @@ export class RedisBackplane implements Backplane {
     if (this.#up.publisher && this.#up.subscriber) this.#availability.up();
   }
 
-  #wentDown(side: "publisher" | "subscriber", cause: Error, wasOpen: boolean): void {
+  #wentDown(side: "publisher" | "subscriber", cause: Error, loss: RedisLoss): void {
     this.#up[side] = false;
     // The second connection may lead to the same server, which is no primary any more.
     if (side === "publisher") {
       this.#heartbeats.interrupted();
       this.#subscriber.check();
     }
-    this.#availability.down(cause, wasOpen);
+    this.#availability.down(cause, loss);
   }
 
   // ---- Other nodes ---------------------------------------------------------------------------------------------
@@ -276,7 +285,8 @@ export class RedisBackplane implements Backplane {
   async #send(link: PrimaryLink, command: string[], length: number): Promise<void> {
     try {
       await link.send(command).finally(() => this.#pending -= length);
-      if (link.reportsRole) await this.#askRole(link);
+      // A replica passes a sharded message on to its primary.
+      if (link.reportsRole && !this.#sharded) await this.#askRole(link);
     } catch (cause) {
       throw lost(describe(cause), cause);
     }
@@ -391,7 +401,7 @@ export class RedisBackplane implements Backplane {
     if (live === this.#live) this.#wentUp("subscriber");
   }
 
-  #subscriberWentDown(error: Error, wasOpen: boolean): void {
+  #subscriberWentDown(error: Error, loss: RedisLoss): void {
     // Subscriptions made from now on wait for the next connection.
     for (const name of this.#live?.confirmed ?? []) {
       const channel = this.#channels.get(name);
@@ -399,7 +409,7 @@ export class RedisBackplane implements Backplane {
     }
     this.#live = undefined;
     this.#losses++;
-    this.#wentDown("subscriber", error, wasOpen);
+    this.#wentDown("subscriber", error, loss);
   }
 
   #onMessage(name: string, text: string): void {

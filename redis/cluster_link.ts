@@ -1,5 +1,5 @@
 /**
- * Connections to one server of a cluster, made with a cluster client: to the owner of a slot, or to any primary.
+ * The servers of a cluster, as a cluster client finds them, and connections to each.
  *
  * A cluster client that sends a command itself follows ASK to a server that does not own the slot yet, and sends
  * commands of one sender over several connections. Therefore only its knowledge is used: a copy of it asks for the
@@ -11,8 +11,27 @@
 import { unlessAborted } from "../base/promises.ts";
 import type { IoRedisClient, IoRedisCluster, NodeRedisClient, NodeRedisCluster } from "./client.ts";
 import { openIoRedis } from "./ioredis_link.ts";
-import type { RedisLink, RedisLinkHandler } from "./link.ts";
+import type { LinkOpener } from "./link.ts";
 import { openNodeRedis } from "./node_redis_link.ts";
+
+/** A primary of a cluster. */
+export interface ClusterServer {
+  /** Host and port. */
+  readonly address: string;
+  /** Opens a connection. */
+  readonly open: LinkOpener;
+}
+
+/** Slots of a cluster at one time: finds the owner of a slot, or any primary if the slot is `undefined`. */
+export type ClusterView = (slot: number | undefined) => ClusterServer;
+
+/**
+ * Asks the cluster for the owners of its slots.
+ *
+ * @param signal Aborts it.
+ * @returns The owners.
+ */
+export type ClusterFinder = (signal: AbortSignal) => Promise<ClusterView>;
 
 /** A server of a cluster, as `npm:redis` lists it. */
 interface NodeRedisServer {
@@ -40,91 +59,93 @@ interface OwnIoRedisCluster {
   disconnect(): void;
 }
 
-/** Address of a server. */
-interface Address {
-  readonly host: string;
-  readonly port: number;
+/**
+ * Opens a connection to a server of a cluster.
+ *
+ * @param find Asks for the owners of slots.
+ * @param slot Slot whose owner is wanted; `undefined`: any primary.
+ * @returns Opens one connection a call.
+ */
+export function clusterOpener(find: ClusterFinder, slot: number | undefined): LinkOpener {
+  return async (handler, signal) => {
+    const view = await find(signal);
+    return { ...await view(slot).open(handler, signal), findsServer: true };
+  };
 }
 
 /**
- * Opens a connection to a server of a cluster with the options of a `createCluster` of `npm:redis`.
+ * Asks with a `createCluster` of `npm:redis`.
  *
  * @param cluster The program's client.
- * @param slot Slot whose owner is wanted; `undefined`: any primary.
- * @param handler Takes the events, once the connection is open.
- * @param signal Aborts the opening.
- * @returns The open connection.
+ * @returns Asks once a call.
  */
-export async function openInNodeRedisCluster(
-  cluster: NodeRedisCluster,
-  slot: number | undefined,
-  handler: RedisLinkHandler,
-  signal: AbortSignal,
-): Promise<RedisLink> {
-  const known = (cluster as unknown as OwnNodeRedisCluster).masters ?? [];
-  const overrides = known.length === 0
-    ? []
-    : [{ rootNodes: known.map(({ host, port }) => ({ socket: { host, port } })) }];
-  const server = await firstOf([{}, ...overrides], async (override) => {
-    const own = cluster.duplicate({ ...override, minimizeConnections: true }) as OwnNodeRedisCluster;
-    let failure: unknown;
-    own.on("error", (error) => failure = error);
-    return await asked(() => own.destroy(), signal, async () => {
-      await own.connect().catch((error) => {
-        throw failure ?? error;
-      });
-      const found = slot === undefined ? anyOf(own.masters) : own.slots[slot]?.master;
-      if (found === undefined) throw noOwner(slot);
-      // It makes a client and begins to connect it. The client serves as a model only.
-      own.nodeClient(found).catch(() => {});
-      return found.client!;
+export function nodeRedisFinder(cluster: NodeRedisCluster): ClusterFinder {
+  return async (signal) => {
+    const known = (cluster as unknown as OwnNodeRedisCluster).masters ?? [];
+    const rootNodes = known.map(({ host, port }) => ({ socket: { host, port } }));
+    return await firstOf(rootNodes.length === 0 ? [{}] : [{}, { rootNodes }], async (override) => {
+      const own = cluster.duplicate({ ...override, minimizeConnections: true }) as OwnNodeRedisCluster;
+      // They are gone from the copy once it is closed.
+      let { masters, slots } = own;
+      await connected(own, () => {
+        ({ masters, slots } = own);
+        own.destroy();
+      }, signal);
+      return (slot) => {
+        const server = required(slot === undefined ? anyOf(masters) : slots[slot]?.master, slot);
+        return {
+          address: `${server.host}:${server.port}`,
+          open: (handler, aborted) => openNodeRedis(modelOf(own, server), handler, aborted),
+        };
+      };
     });
-  });
-  return { ...await openNodeRedis(server, handler, signal), findsServer: true };
+  };
+}
+
+/** Makes a client of one server, which is not connected. */
+function modelOf(own: OwnNodeRedisCluster, server: NodeRedisServer): NodeRedisClient {
+  // It begins to connect, which is not wanted.
+  own.nodeClient(server).catch(() => {});
+  const client = server.client!;
+  (client as unknown as { destroy(): void }).destroy();
+  return client;
 }
 
 /**
- * Opens a connection to a server of a cluster with the options of a `Cluster` of `npm:ioredis`.
+ * Asks with a `Cluster` of `npm:ioredis`.
  *
  * @param cluster The program's client.
- * @param slot Slot whose owner is wanted; `undefined`: any primary.
- * @param handler Takes the events, once the connection is open.
- * @param signal Aborts the opening.
- * @returns The open connection.
+ * @returns Asks once a call.
  */
-export async function openInIoRedisCluster(
-  cluster: IoRedisCluster,
-  slot: number | undefined,
-  handler: RedisLinkHandler,
-  signal: AbortSignal,
-): Promise<RedisLink> {
-  const known = (cluster.nodes("master") as IoRedisClient[]).map(addressOf).map(({ host, port }) => ({ host, port }));
-  const { redisOptions } = ((cluster as { options?: unknown }).options ?? {}) as { redisOptions?: object | undefined };
-  const server = await firstOf(known.length === 0 ? [[]] : [[], known], async (startupNodes) => {
-    const own = cluster.duplicate(startupNodes, {
-      lazyConnect: true,
-      enableReadyCheck: false,
-      clusterRetryStrategy: () => null,
-      shardedSubscribers: false,
-      // Else a timer of 2 s stays behind each server that refuses the connection.
-      redisOptions: { ...redisOptions, disconnectTimeout: 0 },
-    }) as OwnIoRedisCluster;
-    let failure: unknown;
-    own.on("error", (error) => failure = (error as { lastNodeError?: Error }).lastNodeError ?? error);
-    return await asked(() => own.disconnect(), signal, async () => {
-      await own.connect().catch((error) => {
-        throw failure ?? error;
-      });
-      const servers = own.nodes("master");
-      const owner = slot === undefined ? undefined : own.slots[slot]?.[0];
-      const found = slot === undefined
-        ? anyOf(servers)
-        : servers.find((one) => `${addressOf(one).host}:${addressOf(one).port}` === owner);
-      if (found === undefined) throw noOwner(slot);
-      return found;
+export function ioRedisFinder(cluster: IoRedisCluster): ClusterFinder {
+  return async (signal) => {
+    const known = (cluster.nodes("master") as IoRedisClient[]).map(optionsOf).map(({ host, port }) => ({ host, port }));
+    const { redisOptions } = ((cluster as { options?: unknown }).options ?? {}) as {
+      redisOptions?: object | undefined;
+    };
+    return await firstOf(known.length === 0 ? [[]] : [[], known], async (startupNodes) => {
+      const own = cluster.duplicate(startupNodes, {
+        lazyConnect: true,
+        enableReadyCheck: false,
+        clusterRetryStrategy: () => null,
+        shardedSubscribers: false,
+        // Else a timer of 2 s stays behind each server that refuses the connection.
+        redisOptions: { ...redisOptions, disconnectTimeout: 0 },
+      }) as OwnIoRedisCluster;
+      let servers: readonly IoRedisClient[] = [];
+      await connected(own, () => {
+        servers = own.nodes("master");
+        own.disconnect();
+      }, signal);
+      const { slots } = own;
+      return (slot) => {
+        const owner = slot === undefined ? undefined : slots[slot]?.[0];
+        const found = slot === undefined ? anyOf(servers) : servers.find((server) => addressOf(server) === owner);
+        const server = required(found, slot);
+        return { address: addressOf(server), open: (handler, aborted) => openIoRedis(server, handler, aborted) };
+      };
     });
-  });
-  return { ...await openIoRedis(server, handler, signal), findsServer: true };
+  };
 }
 
 /**
@@ -145,11 +166,20 @@ async function firstOf<Way, Found>(ways: readonly Way[], attempt: (way: Way) => 
   throw failure;
 }
 
-/** Asks with a copy of the program's client, which is closed afterwards, or when it takes too long. */
-async function asked<Found>(end: () => void, signal: AbortSignal, ask: () => Promise<Found>): Promise<Found> {
+/** Connects a copy of the program's client, which learns the slots, and closes it. */
+async function connected(
+  own: OwnNodeRedisCluster | OwnIoRedisCluster,
+  end: () => void,
+  signal: AbortSignal,
+): Promise<void> {
+  let failure: unknown;
+  // The error of one server says more than the one of the copy.
+  own.on("error", (error: unknown) => failure = (error as { lastNodeError?: Error }).lastNodeError ?? error);
   try {
     signal.throwIfAborted();
-    return await unlessAborted(ask(), signal);
+    await unlessAborted(own.connect(), signal);
+  } catch (error) {
+    throw signal.aborted ? error : failure ?? error;
   } finally {
     try {
       end();
@@ -159,8 +189,12 @@ async function asked<Found>(end: () => void, signal: AbortSignal, ask: () => Pro
   }
 }
 
-function addressOf(client: IoRedisClient): Address {
-  return (client as unknown as { options: Address }).options;
+function optionsOf(client: IoRedisClient): { host: string; port: number } {
+  return (client as unknown as { options: { host: string; port: number } }).options;
+}
+
+function addressOf(client: IoRedisClient): string {
+  return `${optionsOf(client).host}:${optionsOf(client).port}`;
 }
 
 /** Spreads the nodes of a service over the servers. */
@@ -168,6 +202,7 @@ function anyOf<One>(all: readonly One[]): One | undefined {
   return all[Math.floor(Math.random() * all.length)];
 }
 
-function noOwner(slot: number | undefined): Error {
-  return new Error(slot === undefined ? "the cluster has no primary" : `no server of the cluster has the slot ${slot}`);
+function required<Server>(server: Server | undefined, slot: number | undefined): Server {
+  if (server !== undefined) return server;
+  throw new Error(slot === undefined ? "the cluster has no primary" : `no server of the cluster has the slot ${slot}`);
 }

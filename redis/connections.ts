@@ -11,7 +11,7 @@ import { Availability } from "./availability.ts";
 import { isMoving } from "./cluster_errors.ts";
 import { REPLACED } from "./journal_errors.ts";
 import type { LinkOpener, RedisLink } from "./link.ts";
-import { RedisSession } from "./session.ts";
+import { type RedisLoss, RedisSession } from "./session.ts";
 
 /** Time for {@linkcode JournalConnections.opened}, in ms. */
 const OPEN_PATIENCE = 10_000;
@@ -73,7 +73,7 @@ export class JournalConnections {
         await up(link);
         void session.ready.then(() => this.#cameUp(session));
       },
-      down: (error, wasOpen) => this.#wentDown(session, error, wasOpen),
+      down: (error, loss) => this.#wentDown(session, error, loss),
     });
     return session;
   }
@@ -178,14 +178,14 @@ export class JournalConnections {
     this.#tail.restart(error);
   }
 
-  #wentDown(session: RedisSession, cause: Error, wasOpen: boolean): void {
+  #wentDown(session: RedisSession, cause: Error, loss: RedisLoss): void {
     this.#lastFailure = `: ${describe(cause)}`;
     if (session === this.#main) this.#owner.mainLost();
     if (this.#closing) return;
     // The other connections may lead to the same server, which may be no primary any more.
     for (const other of this.#all) if (other !== session) other.check();
     if (this.#owner.isReplaced || cause.message === REPLACED) this.#reportReplaced(cause);
-    else this.#availability.down(cause, wasOpen);
+    else this.#availability.down(cause, loss);
   }
 
   /** Reports once that Redis has another journal by now. */

@@ -63,7 +63,7 @@ export class JournalEpoch {
    */
   async open(link: RedisLink, fresh: boolean): Promise<OpenAnswer | undefined> {
     const isOurs = this.#id !== "";
-    if (!isOurs) await markPlace(link, this.#runner.prefix);
+    if (!isOurs) await markPlace(this.#runner, link);
     const args = [this.#id || this.#newId, isOurs ? 1 : 0, fresh ? 1 : 0, ...this.given.pairs];
     const opened = await this.#runner.run(OPEN, args, link) as OpenAnswer;
     return isOurs && opened[0] !== this.#id ? undefined : opened;

@@ -18,6 +18,8 @@ interface OwnIoRedis {
   call(command: string, args: string[]): Promise<unknown>;
   subscribe(...channels: string[]): Promise<unknown>;
   unsubscribe(...channels: string[]): Promise<unknown>;
+  ssubscribe(...channels: string[]): Promise<unknown>;
+  sunsubscribe(...channels: string[]): Promise<unknown>;
   disconnect(): void;
 }
 
@@ -62,7 +64,10 @@ export async function openIoRedis(
   }) as OwnIoRedis;
   own.on("error", (error) => failure = error);
   own.on("end", () => ending.now(failure));
-  own.on("message", (channel: string, text: string) => handler.message(channel, text));
+  for (const event of ["message", "smessage"]) {
+    own.on(event, (channel: string, text: string) => handler.message(channel, text));
+  }
+  own.on("moved", () => handler.moved?.());
   const destroy = (): void => {
     if (own.status === "close" || own.status === "end") return ending.now(failure);
     // Between two states ioredis emits no "end".
@@ -84,8 +89,8 @@ export async function openIoRedis(
   return {
     database: own.options.db,
     send: ([command, ...args]) => own.call(command!, args),
-    subscribe: (channels) => own.subscribe(...channels),
-    unsubscribe: (channels) => own.unsubscribe(...channels),
+    subscribe: (channels, sharded) => sharded ? own.ssubscribe(...channels) : own.subscribe(...channels),
+    unsubscribe: (channels, sharded) => sharded ? own.sunsubscribe(...channels) : own.unsubscribe(...channels),
     destroy: () => ending.run(destroy),
   };
 }

@@ -19,6 +19,8 @@ export interface RedisLinkHandler {
    * @param error Reason.
    */
   closed(error: unknown): void;
+  /** Called when the server has ended sharded subscriptions, since their slots have moved. */
+  moved?(): void;
 }
 
 /** One connection to Redis, which does not reconnect. */
@@ -30,10 +32,10 @@ export interface RedisLink {
    * @returns The answer. Rejects with the error of Redis, or if the connection is lost.
    */
   send(args: string[]): Promise<unknown>;
-  /** Subscribes to channels. */
-  subscribe(channels: string[]): Promise<unknown>;
+  /** Subscribes to channels: ordinary ones, or sharded ones of one slot, which Bun's client does not know. */
+  subscribe(channels: string[], sharded?: boolean): Promise<unknown>;
   /** Unsubscribes from channels. */
-  unsubscribe(channels: string[]): Promise<unknown>;
+  unsubscribe(channels: string[], sharded?: boolean): Promise<unknown>;
   /** Number of the database by the options of the client, where they can be read. */
   readonly database?: number | undefined;
   /** Returns whether it is open; only for clients that do not report the end of a connection. */

@@ -16,6 +16,8 @@ interface OwnNodeRedis {
   sendCommand(args: string[]): Promise<unknown>;
   subscribe(channels: string[], listener: (text: string, channel: string) => void): Promise<unknown>;
   unsubscribe(channels: string[]): Promise<unknown>;
+  sSubscribe(channels: string[], listener: (text: string, channel: string) => void): Promise<unknown>;
+  sUnsubscribe(channels: string[]): Promise<unknown>;
   destroy(): void;
 }
 
@@ -38,6 +40,7 @@ export async function openNodeRedis(
   const own = client.duplicate(overrides) as OwnNodeRedis;
   own.on("error", (error) => ending.now(error));
   own.on("end", () => ending.now(undefined));
+  own.on("sharded-channel-moved", () => handler.moved?.());
   const destroy = (): void => {
     own.destroy();
     ending.now(undefined);
@@ -47,8 +50,8 @@ export async function openNodeRedis(
   return {
     database: own.options?.database,
     send: (args) => own.sendCommand(args),
-    subscribe: (channels) => own.subscribe(channels, take),
-    unsubscribe: (channels) => own.unsubscribe(channels),
+    subscribe: (channels, sharded) => sharded ? own.sSubscribe(channels, take) : own.subscribe(channels, take),
+    unsubscribe: (channels, sharded) => sharded ? own.sUnsubscribe(channels) : own.unsubscribe(channels),
     destroy: () => ending.run(destroy),
   };
 }

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { OptionError } from "../base/errors.ts";
 import { unlessAborted } from "../base/promises.ts";
 import {
   type BunRedisClient,
@@ -15,12 +16,13 @@ import {
   type RedisClient,
 } from "./client.ts";
 import { openBun } from "./bun_link.ts";
-import { openInIoRedisCluster, openInNodeRedisCluster } from "./cluster_link.ts";
+import { clusterOpener, ioRedisFinder, nodeRedisFinder } from "./cluster_link.ts";
 import { openIoRedis } from "./ioredis_link.ts";
 import type { LinkOpener } from "./link.ts";
 import { openNodeRedis } from "./node_redis_link.ts";
 import { sentinelOpener } from "./sentinel_link.ts";
 import { findSentinels } from "./sentinels.ts";
+import { shardedOpener } from "./sharded_link.ts";
 import { hashSlot } from "./slots.ts";
 import type { RedisClientMaker, RedisSource } from "./source.ts";
 
@@ -57,8 +59,24 @@ function clientOpener(client: RedisClient, slot?: number): LinkOpener {
     case "bun":
       return (handler, signal) => openBun(client as BunRedisClient, handler, signal);
     case "redis cluster":
-      return (handler, signal) => openInNodeRedisCluster(client as NodeRedisCluster, slot, handler, signal);
+      return clusterOpener(nodeRedisFinder(client as NodeRedisCluster), slot);
     case "ioredis cluster":
-      return (handler, signal) => openInIoRedisCluster(client as IoRedisCluster, slot, handler, signal);
+      return clusterOpener(ioRedisFinder(client as IoRedisCluster), slot);
   }
+}
+
+/**
+ * Makes connections to the servers of sharded channels.
+ *
+ * @param source A cluster client.
+ * @param home Channel to whose server they are connected from the beginning.
+ * @returns Opens one a call.
+ * @throws {OptionError} If it is no cluster client.
+ */
+export function shardedLinkOpener(source: RedisSource, home: string): LinkOpener {
+  const kind = typeof source === "function" || findSentinels(source) !== undefined ? undefined : kindOf(source);
+  if (kind === "redis cluster") return shardedOpener(nodeRedisFinder(source as NodeRedisCluster), home);
+  if (kind === "ioredis cluster") return shardedOpener(ioRedisFinder(source as IoRedisCluster), home);
+  const needed = "a cluster client (createCluster of npm:redis, or Cluster of npm:ioredis)";
+  throw new OptionError(`The setting "sharded" is true, which needs ${needed}`);
 }

@@ -9,32 +9,34 @@
  */
 
 import type { RedisLink } from "./link.ts";
+import { RedisScript } from "./script.ts";
+import type { ScriptRunner } from "./script_runner.ts";
 
 /**
- * Key: the mark, as the client names it. Arguments: the mark as the journal names it, and the hash "meta" likewise.
- * Returns the mark of the journal that is there already, or an empty text. A user without the right to the key, and a
- * cluster where another slot has it, find nothing.
+ * Marks the place. Arguments: the mark as the journal names it, and the hash "meta" likewise. Returns the mark of the
+ * journal that is there already, or an empty text. A user without the right to the key, and a cluster where another
+ * slot has it, find nothing.
  */
-const MARK = `#!lua flags=allow-oom
+const MARK = new RedisScript(`
 local held = redis.pcall('GET', ARGV[1])
 if type(held) == 'table' then return '' end
-if held then return held ~= KEYS[1] and held or '' end
+if held then return held ~= K('place') and held or '' end
 -- A journal of a version that left no mark.
-if KEYS[1] ~= ARGV[1] and redis.pcall('EXISTS', ARGV[2]) == 1 then return ARGV[1] end
-redis.pcall('SET', ARGV[1], KEYS[1])
+if K('place') ~= ARGV[1] and redis.pcall('EXISTS', ARGV[2]) == 1 then return ARGV[1] end
+redis.pcall('SET', ARGV[1], K('place'))
 return ''
-`;
+`);
 
 /**
  * Marks the place of a journal.
  *
+ * @param runner Runs scripts.
  * @param link Connection to Redis.
- * @param prefix Prefix of all keys.
  * @throws {Error} If nodes with this prefix have their journal under other keys.
  */
-export async function markPlace(link: RedisLink, prefix: string): Promise<void> {
-  const name = `${prefix}place`;
-  const other = String(await link.send(["EVAL", MARK, "1", name, name, `${prefix}meta`]));
+export async function markPlace(runner: ScriptRunner, link: RedisLink): Promise<void> {
+  const { prefix } = runner;
+  const other = String(await runner.run(MARK, [`${prefix}place`, `${prefix}meta`], link));
   if (other === "") return;
   throw new Error(
     `other nodes with the prefix "${prefix}" have the journal under "${other.slice(0, -"place".length)}", and this ` +

@@ -26,10 +26,10 @@
  * | `eras`    | "base last …": each epoch, and the last number of the one before it                                   |
  * | `lost`    | "after until …": numbers that a node knows and Redis has forgotten                                    |
  *
- * A script names in `KEYS` all keys that are known before it runs. While a cluster moves the slot to another node, Redis
- * then refuses a script with ASK or TRYAGAIN before its first write if one of these keys is not there (any more). The
- * same happens to a command within a script with a missing key, whether `KEYS` has it or not: the keys of other nodes
- * and of other names, known only inside, are read before the first write.
+ * A script names in `KEYS` all keys that are known before it runs. While a cluster moves the slot to another server,
+ * Redis then refuses a script with ASK or TRYAGAIN before its first write if one of these keys is not there (any more).
+ * A command within a script fails in the same way at a missing key, whether `KEYS` has it or not: the keys of other
+ * nodes and of other names, known only inside, are therefore read before the first write.
  *
  * Redis does not roll back the writes of a script whose later command fails. The digest of a notification is therefore
  * written after its entry, and a sum after the entries it counts, so that each script can run again from any point.
@@ -42,9 +42,9 @@ import type { RedisLink } from "./link.ts";
 
 /** Settings of a {@linkcode RedisScript}. */
 export interface ScriptSettings {
-  /** Keys that depend on an argument: `cursor:$1` begins with "cursor:" and ends with the first argument. */
+  /** Keys that depend on an argument: `cursor:$1` ends with the first argument. */
   readonly keys?: readonly string[];
-  /** `true`: Redis refuses to start the script when its memory is full. The others free memory, or need little. */
+  /** `true`: Redis refuses to start the script when its memory is full; the others free memory, or need little. */
   readonly grows?: boolean;
 }
 

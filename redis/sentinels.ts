@@ -68,7 +68,7 @@ function assertSentinels({ name, sentinels, primary }: RedisSentinels): void {
   }
 }
 
-// ---- npm:ioredis -----------------------------------------------------------------------------------------------------
+// ---- npm:ioredis ----------------------------------------------------------------------------------------------------
 
 /** Options of `npm:ioredis` that concern sentinels. */
 interface IoRedisOptions {
@@ -84,8 +84,8 @@ interface IoRedisOptions {
 }
 
 /**
- * Asks all sentinels at once by connections of its own. The client asks one after the other, and waits for ever for one
- * that stands still.
+ * Has all sentinels asked at once. The client itself asks one after the other, and waits for ever for one that stands
+ * still.
  */
 function ofIoRedis(client: IoRedisClient, options: IoRedisOptions): RedisSentinels {
   const { name, natMap, tls, enableTLSForSentinelMode, sentinelTLS, sentinelUsername, sentinelPassword } = options;
@@ -110,7 +110,7 @@ function ofIoRedis(client: IoRedisClient, options: IoRedisOptions): RedisSentine
   };
 }
 
-// ---- npm:redis -------------------------------------------------------------------------------------------------------
+// ---- npm:redis ------------------------------------------------------------------------------------------------------
 
 /** Options of `createSentinel`. */
 interface NodeSentinelOptions {

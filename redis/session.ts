@@ -19,6 +19,15 @@ const PATIENCE = 5000;
 /** Interval between checks of a client that does not report the end of a connection, in ms. */
 const CHECK_INTERVAL = 200;
 
+/** Time between two losses of a connection, in ms, below which the second one is a repeated one. */
+const REPEATED = 1000;
+
+/**
+ * Kind of a loss: `"attempt"`: the connection could not be made; `"repeated"`: it was lost soon after the one before;
+ * `"single"`: neither.
+ */
+export type RedisLoss = "attempt" | "repeated" | "single";
+
 /** Owner of a {@linkcode RedisSession}. */
 export interface RedisSessionOwner {
   /**
@@ -32,9 +41,9 @@ export interface RedisSessionOwner {
    * Called when the connection is lost, an attempt failed, or its Redis is no primary. Another attempt follows.
    *
    * @param error Reason.
-   * @param wasOpen `false` if the attempt failed.
+   * @param loss Kind of the loss.
    */
-  down(error: Error, wasOpen: boolean): void;
+  down(error: Error, loss: RedisLoss): void;
   /**
    * Called with a message of a channel.
    *
@@ -58,6 +67,7 @@ export class RedisSession {
   #backoff = new Backoff(RECONNECT);
   #link: PrimaryLink | undefined;
   #upSince = 0;
+  #lostAt = -Infinity;
   #closed = false;
   #connecting: Promise<void>;
   #attempt = new AbortController();
@@ -179,11 +189,16 @@ export class RedisSession {
     this.#cancel();
     this.#cancelCheck();
     if (this.#closed) return;
-    const uptime = this.#link === undefined ? undefined : this.#clock.now() - this.#upSince;
-    if (this.#link !== undefined) this.#whenUp = Promise.withResolvers<void>();
+    const now = this.#clock.now();
+    const uptime = this.#link === undefined ? undefined : now - this.#upSince;
+    const loss = uptime === undefined ? "attempt" : now - this.#lostAt < REPEATED ? "repeated" : "single";
+    if (uptime !== undefined) {
+      this.#whenUp = Promise.withResolvers<void>();
+      this.#lostAt = now;
+    }
     this.#link = undefined;
     this.#backoff.failed(uptime);
-    this.#owner.down(asError(error), uptime !== undefined);
+    this.#owner.down(asError(error), loss);
     this.#cancel = this.#clock.after(this.#backoff.delay(), () => {
       this.#connecting = this.#connect();
     });

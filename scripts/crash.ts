@@ -1,6 +1,7 @@
 /**
- * The crash test for as long as wanted: `deno task test:crash --rounds 200 --seed 1`; `--redis` for two servers with a
- * journal in Redis. Exit code 1 if a notification was lost, came out of order, or came twice as another one.
+ * The crash test for as long as wanted: `deno task test:crash --rounds 200 --seed 1`; `--redis` or `--postgres` for two
+ * servers with a journal there. Exit code 1 if a notification was lost, came out of order, or came twice as another
+ * one.
  */
 
 import process from "node:process";
@@ -11,12 +12,14 @@ import { Random } from "../tests/support/support.ts";
 const { values } = parseArgs({
   options: {
     redis: { type: "boolean", default: false },
+    postgres: { type: "boolean", default: false },
     rounds: { type: "string", default: "200" },
     seed: { type: "string", default: String(Date.now() % 1e6) },
   },
 });
+const journal = values.redis ? "redis" : values.postgres ? "postgres" : "file";
 console.log(`seed ${values.seed}, ${values.rounds} rounds`);
-const report = await crashTest(Number(values.rounds), new Random(Number(values.seed)), values.redis, (round) => {
+const report = await crashTest(Number(values.rounds), new Random(Number(values.seed)), journal, (round) => {
   if (process.stderr.isTTY) process.stderr.write(`\r${round} killed`);
   else if (round % 20 === 0) console.log(`${round} killed`);
 });

@@ -2,8 +2,8 @@
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import { spawn } from "node:child_process";
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { spawn, spawnSync } from "node:child_process";
+import { chmodSync, copyFileSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
@@ -14,10 +14,10 @@ import { signNotification } from "../../whatsapp.ts";
 import { ENV, Io } from "../support/cli_io.ts";
 import { describePostgres } from "../support/describe_postgres.ts";
 import { describeRedis } from "../support/describe_redis.ts";
-import { freePort } from "../support/free_port.ts";
-import { PostgresServer } from "../support/postgres.ts";
+import { freePort, onFreePort } from "../support/free_port.ts";
+import { asServerUser, PostgresServer } from "../support/postgres.ts";
 import { CLIENTS, RedisServer } from "../support/redis.ts";
-import { encode, until } from "../support/support.ts";
+import { encode, tlsFile, until } from "../support/support.ts";
 
 /** Characters that end a part of a URL. */
 const PASSWORD = "p@ss/w#rd?:%";
@@ -93,10 +93,11 @@ async function refused(journal: string, args: string[] = []): Promise<[code: num
   return [await runCli(["serve", "--behind-proxy", "--port", "0", ...args], io), io.text];
 }
 
-/** Runs a program of its own until a signal. */
-async function runProgram(journal: string): Promise<void> {
+/** Runs a program of its own until a signal, which trusts an authority of that file besides. */
+async function runProgram(journal: string, authority?: string): Promise<void> {
+  const trust = authority === undefined ? {} : { NODE_EXTRA_CA_CERTS: authority, DENO_CERT: authority };
   const child = spawn(process.execPath, [...own, "serve", "--behind-proxy", "--port", "0"], {
-    env: { ...process.env, ...ENV, WHATSAPP_JOURNAL: journal },
+    env: { ...process.env, ...ENV, ...trust, WHATSAPP_JOURNAL: journal },
     stdio: ["ignore", "ignore", "pipe"],
   });
   let text = "";
@@ -199,6 +200,21 @@ describeRedis("serve with a journal in Redis", () => {
   });
 });
 
+describeRedis("serve with a journal in Redis over TLS", () => {
+  it("checks the certificate, by authorities that the environment names too", async () => {
+    const files = ["--tls-cert-file", tlsFile("leaf.pem"), "--tls-key-file", tlsFile("leaf.key")];
+    const tls = ["--tls-auth-clients", "no", ...files];
+    await onFreePort(async (port) => {
+      await using _redis = await RedisServer.start(["--tls-port", `${port}`, ...tls]);
+      const url = `rediss://localhost:${port}`;
+      const [code, text] = await refused(url);
+      assertEquals(code, 1, text);
+      assertStringIncludes(text, "unable to verify the first certificate");
+      await runProgram(url, tlsFile("ca.pem"));
+    });
+  });
+});
+
 /** Gives a test a server at which each user but the superuser needs a password. */
 async function withPasswords(action: (server: PostgresServer) => Promise<void>): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), "hba-"));
@@ -253,6 +269,28 @@ describePostgres("serve with a journal in PostgreSQL", () => {
     const count = (part: string): number => serving.errors.filter((line) => line.includes(part)).length;
     assertEquals([count("error: PostgreSQL is away"), count("error: Cannot write the journal in PostgreSQL")], [1, 1]);
     assertEquals(await serving.replay(), 5);
+  });
+
+  it("checks the certificate, by authorities that the environment names too", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "postgres-tls-"));
+    try {
+      chmodSync(folder, 0o755);
+      for (const name of ["leaf.pem", "leaf.key"]) copyFileSync(tlsFile(name), join(folder, name));
+      const key = join(folder, "leaf.key");
+      chmodSync(key, 0o600);
+      const [command, ...rest] = asServerUser();
+      // PostgreSQL refuses a key that is not its own.
+      if (command !== undefined) spawnSync("chown", [rest[0]!.replace("--reuid=", ""), key]);
+      const settings = { ssl: "on", ssl_cert_file: join(folder, "leaf.pem"), ssl_key_file: key };
+      await using server = await PostgresServer.start({ settings });
+      const url = `postgres://postgres@localhost:${server.port}/postgres?sslmode=verify-full`;
+      const [code, text] = await refused(url);
+      assertEquals(code, 1, text);
+      assertStringIncludes(text, "unable to verify the first certificate");
+      await runProgram(url, tlsFile("ca.pem"));
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
   });
 
   it("says how durable it is", async () => {

@@ -31,6 +31,32 @@ describe("NodeLease", () => {
     assertEquals(events, ["sign first", "sign present", "Error: lost"]);
   });
 
+  // A connection to a server that stands still ends seconds after it was given up.
+  it("does not report the failure of a connection that another one has replaced", async () => {
+    const source = { link: "first" };
+    const failures: unknown[] = [];
+    const signed = Promise.withResolvers<void>();
+    const signedAgain = Promise.withResolvers<void>();
+    const answer = Promise.withResolvers<void>();
+    const lease = new NodeLease<string>(source, {
+      sign: (link) => {
+        if (link === "second") signedAgain.resolve();
+        if (link !== "first") return Promise.resolve();
+        signed.resolve();
+        return answer.promise;
+      },
+      remove: () => Promise.resolve(),
+      failed: (error) => void failures.push(error),
+    });
+    await lease.renew("before");
+    await signed.promise;
+    source.link = "second";
+    answer.reject(new Error("lost"));
+    await signedAgain.promise;
+    lease.stop();
+    assertEquals(failures, []);
+  });
+
   // A journal that is closed while a connection is prepared left a timer, and a sign of life for five seconds.
   it("does nothing once it is stopped, and leaves no timer", async () => {
     const { lease, events } = makeLease();

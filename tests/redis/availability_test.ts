@@ -18,10 +18,10 @@ describe("Availability", () => {
   it("does not report a loss that is repaired within a second", () => {
     const { clock, availability, told } = start();
     for (let at = 0; at < 3; at++) {
-      availability.down(new Error("closed"), true);
+      availability.down(new Error("closed"), "single");
       clock.advance(999);
       // The other connection is lost too.
-      availability.down(new Error("closed"), true);
+      availability.down(new Error("closed"), "single");
       availability.up();
       clock.advance(1000);
     }
@@ -30,10 +30,10 @@ describe("Availability", () => {
 
   it("reports a loss that lasts a second, and the return", () => {
     const { clock, availability, told } = start();
-    availability.down(new Error("closed"), true);
+    availability.down(new Error("closed"), "single");
     clock.advance(1000);
     assertEquals(told, [AWAY]);
-    availability.down(new Error("refused"), false);
+    availability.down(new Error("refused"), "attempt");
     clock.advance(2000);
     availability.up();
     assertEquals([told, clock.pending], [[AWAY, BACK("3.0")], 0]);
@@ -41,8 +41,8 @@ describe("Availability", () => {
 
   it("reports at once if the next connection cannot be made, with the first reason", () => {
     const { clock, availability, told } = start();
-    availability.down(new Error("closed"), true);
-    availability.down(new Error("refused"), false);
+    availability.down(new Error("closed"), "single");
+    availability.down(new Error("refused"), "attempt");
     assertEquals(told, [AWAY]);
     clock.advance(5000);
     assertEquals([told, clock.pending], [[AWAY], 0]);
@@ -50,14 +50,14 @@ describe("Availability", () => {
 
   it("reports at once the loss of a connection that was lost just before", () => {
     const { clock, availability, told } = start();
-    availability.down(new Error("closed"), true);
+    availability.down(new Error("closed"), "single");
     clock.advance(100);
     availability.up();
     clock.advance(899);
-    availability.down(new Error("closed"), true);
+    availability.down(new Error("closed"), "repeated");
     assertEquals(told.length, 1);
     const hint =
-      '; connections are lost as soon as they are open: unless Redis says why, see its "client-output-buffer-';
+      '; connections are lost as soon as they are open, without a reason: see its "client-output-buffer-limit"';
     assert(told[0]!.startsWith(AWAY + hint), told[0]);
     clock.advance(100);
     availability.up();
@@ -66,18 +66,21 @@ describe("Availability", () => {
 
   it("reports at once a loss for which Redis has given a reason", () => {
     const { clock, availability, told } = start();
-    availability.down(new Error("NOPERM this user has no permissions to run the 'xread' command"), true);
+    availability.down(new Error("NOPERM this user has no permissions to run the 'xread' command"), "single");
     assertEquals(told, ["Redis is away: NOPERM this user has no permissions to run the 'xread' command"]);
     availability.up();
     clock.advance(5000);
-    availability.down(new Error("Redis is a replica, and a primary is needed"), true);
+    availability.down(new Error("Redis is a replica, and a primary is needed"), "single");
     availability.up();
-    assertEquals([told.length, clock.pending], [4, 0]);
+    clock.advance(5000);
+    availability.down(new Error("Another server of the cluster has the keys now (MOVED 1 127.0.0.1:1)"), "single");
+    availability.up();
+    assertEquals([told.length, clock.pending], [6, 0]);
   });
 
   it("reports nothing of a loss before it begins anew", () => {
     const { clock, availability, told } = start();
-    availability.down(new Error("closed"), true);
+    availability.down(new Error("closed"), "single");
     availability.reset();
     clock.advance(5000);
     availability.up();

@@ -247,7 +247,6 @@ describeRedis("A client of the program", () => {
     await assertRejects(() => RedisJournal.open(pool), OptionError, "a pool of npm:redis (createClientPool)");
     const kinds: [object, string][] = [
       [{ acquire() {}, release() {} }, "a pool of clients"],
-      [{ acquire() {}, getSentinelNode() {} }, "for sentinels (createSentinel of npm:redis)"],
     ];
     for (const [client, kind] of kinds) {
       assertThrows(() => new RedisBackplane(client as RedisClient), OptionError, `The Redis client is ${kind}: `);

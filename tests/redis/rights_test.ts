@@ -5,12 +5,13 @@ import { describe, it } from "@std/testing/bdd";
 import { describe as describeError } from "../../base/errors.ts";
 import type { TakenEntries } from "../../journal/journal.ts";
 import { RedisBackplane } from "../../redis/backplane.ts";
-import type { IoRedisClient, RedisClient } from "../../redis/client.ts";
+import type { IoRedisClient, IoRedisCluster, NodeRedisCluster, RedisClient } from "../../redis/client.ts";
 import { RedisJournal } from "../../redis/journal.ts";
 import { describeRedis } from "../support/describe_redis.ts";
 import { namesIn, tableRows } from "../support/doc_tables.ts";
 import { entry } from "../support/journal_entry.ts";
 import { CLIENTS, type ProgramClient, RedisServer } from "../support/redis.ts";
+import { CLUSTER_CLIENTS, RedisCluster } from "../support/redis_cluster.ts";
 import { decode, FakeClock, until } from "../support/support.ts";
 
 const HOUR = 3600 * 1000;
@@ -32,6 +33,9 @@ const RIGHTS: readonly Right[] = tableRows("docs/scaling.md", "right", "for", "w
     optional: row["without it"] !== "" && !row["without it"]!.includes("replicas: 0"),
   }))
 );
+
+/** Who may do everything. */
+type Admin = Pick<ProgramClient, "command">;
 
 /** A primary with a replica, and a user whose rights change. */
 class Rig {
@@ -95,7 +99,7 @@ class Failures {
 }
 
 /** Uses all of a journal, with two nodes; throws if anything fails. */
-async function useJournal(client: RedisClient, admin: ProgramClient, replicas = 1): Promise<void> {
+async function useJournal(client: RedisClient, admin: Admin, replicas = 1): Promise<void> {
   const failures = new Failures();
   const clock = new FakeClock();
   const opened: RedisJournal[] = [];
@@ -161,7 +165,7 @@ async function expire(
   one: RedisJournal,
   two: RedisJournal,
   clock: FakeClock,
-  admin: ProgramClient,
+  admin: Admin,
   failures: Failures,
 ): Promise<void> {
   const shared = two.share("behind", one.last, "", () => {});
@@ -180,7 +184,7 @@ async function expire(
 }
 
 /** Uses all of a backplane, with two nodes; throws if anything fails. */
-async function useBackplane(client: RedisClient, admin: ProgramClient): Promise<void> {
+async function useBackplane(client: RedisClient, admin: Admin): Promise<void> {
   const failures = new Failures();
   const nodes = [new RedisBackplane(client), new RedisBackplane(client)] as const;
   for (const node of nodes) node.listen({ missed: () => {}, error: (error) => failures.add(error) });
@@ -207,6 +211,43 @@ const PARTS = [
   ["journal", useJournal, RIGHTS.filter(({ journal }) => journal)],
   ["backplane", useBackplane, RIGHTS.filter(({ backplane }) => backplane)],
 ] as const;
+
+/** Makes a cluster client of the user, which is not connected. */
+function ofUser(name: string, { client }: ProgramClient): RedisClient {
+  const user = { username: "tackline", password: "secret" };
+  return name.includes("ioredis")
+    ? (client as IoRedisCluster).duplicate([], { lazyConnect: true, redisOptions: user }) as RedisClient
+    : (client as NodeRedisCluster).duplicate({ defaults: user }) as RedisClient;
+}
+
+/** Commands the owner of the keys; counts subscribers on all servers. */
+function adminOf(cluster: RedisCluster): Admin {
+  return {
+    command: async (...args) => {
+      if (args[0] !== "PUBSUB") return await (await cluster.owner("{tackline}:meta")).ask(...args);
+      const answers = await Promise.all(cluster.servers.map((server) => server.ask(...args)));
+      return [args[2], answers.reduce((sum: number, answer) => sum + Number(String(answer).split(",")[1]), 0)];
+    },
+  };
+}
+
+describeRedis("A user of a cluster with the rights of docs/scaling.md", () => {
+  for (const [name, make] of CLUSTER_CLIENTS) {
+    it(`can do all with ${name}, and nothing without CLUSTER SLOTS`, async () => {
+      await using cluster = await RedisCluster.start();
+      await using program = await make(cluster.urls);
+      const names = RIGHTS.map(({ name }) => name);
+      for (const server of cluster.servers) {
+        await server.ask("ACL", "SETUSER", "tackline", "on", ">secret", "resetchannels", "-@all", ...names);
+      }
+      await useJournal(ofUser(name, program), adminOf(cluster));
+      await useBackplane(ofUser(name, program), adminOf(cluster));
+      for (const server of cluster.servers) await server.ask("ACL", "SETUSER", "tackline", "-cluster|slots");
+      const failure = await useBackplane(ofUser(name, program), adminOf(cluster)).then(() => "", describeError);
+      assert(isRefusal(failure), failure);
+    });
+  }
+});
 
 describeRedis("A user of Redis with the rights of docs/scaling.md", () => {
   for (const [part, use, rights] of PARTS) {

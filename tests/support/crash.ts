@@ -3,8 +3,8 @@
  * (`kill -9`) again and again at random moments. Whatever got its 200 must reach each receiver, in order, and once only
  * after de-duplication.
  *
- * With Redis there are two servers behind a balancer, Redis is killed too, and so are servers and Redis at once; and
- * two more receivers share a name, so that between them nothing may be missing.
+ * With Redis or PostgreSQL there are two servers behind a balancer, the database is killed too, and so are servers and
+ * database at once; and two more receivers share a name, so that between them nothing may be missing.
  */
 
 import { type ChildProcess, spawn } from "node:child_process";
@@ -18,6 +18,8 @@ import { Simulator } from "../../whatsapp/simulator.ts";
 import { WhatsAppReceiver } from "../../whatsapp.ts";
 import { Balancer } from "./balancer.ts";
 import { freePort } from "./free_port.ts";
+import { PostgresServer } from "./postgres.ts";
+import { POSTGRES_CLIENTS } from "./postgres_clients.ts";
 import { CLIENTS, RedisServer } from "./redis.ts";
 import type { Random } from "./support.ts";
 
@@ -82,12 +84,14 @@ class Victim implements Killable {
   }
 }
 
-/** Redis, which is away for a moment each time. */
-class RedisVictim implements Killable {
-  readonly name = "redis";
+/** Place of the journal. */
+export type CrashJournal = "file" | "redis" | "postgres";
+
+/** A database, which is away for a moment each time. */
+class DatabaseVictim implements Killable {
   kills = 0;
 
-  constructor(readonly server: RedisServer, readonly random: Random) {}
+  constructor(readonly name: string, readonly server: RedisServer | PostgresServer, readonly random: Random) {}
 
   async kill(): Promise<void> {
     this.kills++;
@@ -103,10 +107,9 @@ class RedisVictim implements Killable {
 
 /** Several at once. */
 class Both implements Killable {
-  readonly name = "a server and redis at once";
   kills = 0;
 
-  constructor(readonly victims: readonly Killable[]) {}
+  constructor(readonly name: string, readonly victims: readonly Killable[]) {}
 
   async kill(): Promise<void> {
     this.kills++;
@@ -137,17 +140,18 @@ async function startOne(folder: string): Promise<Service> {
   return { port, victims: [server, server], shares: false, close: () => Promise.resolve() };
 }
 
-/** Two servers behind a balancer, with a journal in Redis. */
-async function startTwo(random: Random): Promise<Service> {
-  const redis = await RedisServer.start();
+/** Two servers behind a balancer, with a journal in a database. */
+async function startTwo(journal: "redis" | "postgres", random: Random): Promise<Service> {
+  const database = journal === "redis" ? await RedisServer.start() : await PostgresServer.start();
+  const clients = [...(journal === "redis" ? CLIENTS : POSTGRES_CLIENTS).keys()];
   const ports = [await freePort(), await freePort()];
   const balancer = await Balancer.listen(ports);
   const servers = ports.map((port, index) => {
-    const args = [`${port}`, redis.url, random.pick([...CLIENTS.keys()])];
+    const args = [`${port}`, journal, database.url, random.pick(clients)];
     return new Victim(`server ${index + 1}`, () => run(file("./crash_server.ts"), args));
   });
-  const victim = new RedisVictim(redis, random);
-  const both = new Both([servers[0]!, victim]);
+  const victim = new DatabaseVictim(journal, database, random);
+  const both = new Both(`a server and ${journal} at once`, [servers[0]!, victim]);
   return { port: balancer.port, victims: [...servers, victim, both], shares: true, close: () => balancer.close() };
 }
 
@@ -171,18 +175,18 @@ async function waitFor(condition: () => boolean, patience: number): Promise<bool
  *
  * @param rounds How many processes are killed.
  * @param random Chooses which, and when.
- * @param withRedis Whether there are two servers with a journal in Redis, instead of one with a file.
+ * @param journal Place of the journal: with a file there is one server, with a database there are two.
  * @param progress Told after each round.
  * @returns How it went.
  */
 export async function crashTest(
   rounds: number,
   random: Random,
-  withRedis = false,
+  journal: CrashJournal = "file",
   progress: (round: number) => void = () => {},
 ): Promise<CrashReport> {
   const folder = mkdtempSync(join(tmpdir(), "crash-"));
-  const service = withRedis ? await startTwo(random) : await startOne(folder);
+  const service = journal === "file" ? await startOne(folder) : await startTwo(journal, random);
   const url = `http://127.0.0.1:${service.port}/whatsapp`;
   const listOf = (name: string): string => join(folder, name);
   const receive = (name: string, list: string, ...more: string[]): Victim => {

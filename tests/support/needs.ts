@@ -33,6 +33,7 @@ export type NeedName =
   | "pgbouncer"
   | "nginx"
   | "systemd"
+  | "docker-compose"
   | "Python"
   | "Python's websockets"
   | "HAProxy"
@@ -210,6 +211,10 @@ const NEEDS: Readonly<Record<NeedName, Need>> = {
   },
   "nginx": { install: "apt-get install nginx-light", find: () => findProgram([["nginx"], ["/usr/sbin/nginx"]], "-v") },
   "systemd": { install: "apt-get install systemd", find: () => findProgram([["systemd-analyze"]], "--version") },
+  "docker-compose": {
+    install: "apt-get install docker-compose",
+    find: () => findProgram([["docker", "compose"], ["docker-compose"]], "version"),
+  },
   "Python": { install: "apt-get install python3", find: () => findProgram(PYTHONS, "--version") },
   "Python's websockets": {
     install: "apt-get install python3-websockets",

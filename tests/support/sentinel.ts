@@ -38,7 +38,7 @@ class Sentinel {
     this.command = program.command;
   }
 
-  static start(primary: number, lines: readonly string[]): Promise<Sentinel> {
+  static start(primary: number, { password, sentinelPassword }: SentinelRigOptions): Promise<Sentinel> {
     return onFreePort(async (port) => {
       const folder = mkdtempSync(join(tmpdir(), "sentinel-"));
       const file = join(folder, "sentinel.conf");
@@ -49,7 +49,10 @@ class Sentinel {
         `sentinel monitor ${PRIMARY} 127.0.0.1 ${primary} 2`,
         `sentinel down-after-milliseconds ${PRIMARY} ${DOWN_AFTER}`,
         `sentinel failover-timeout ${PRIMARY} 10000`,
-        ...lines,
+        ...password === undefined ? [] : [`sentinel auth-pass ${PRIMARY} ${password}`],
+        ...sentinelPassword === undefined
+          ? []
+          : [`requirepass ${sentinelPassword}`, `sentinel sentinel-pass ${sentinelPassword}`],
       ];
       writeFileSync(file, settings.join("\n") + "\n");
       const child = spawn("redis-server", [file, "--sentinel"], { stdio: ["ignore", "pipe", "ignore"] });
@@ -69,7 +72,8 @@ class Sentinel {
         rmSync(folder, { recursive: true, force: true });
         throw error;
       }
-      return new Sentinel(port, folder, child, await CLIENTS.get("npm:redis")!(`redis://127.0.0.1:${port}`));
+      const url = urlOf({ host: "127.0.0.1", port }, sentinelPassword);
+      return new Sentinel(port, folder, child, await CLIENTS.get("npm:redis")!(url));
     });
   }
 
@@ -91,10 +95,19 @@ class Sentinel {
 export interface SentinelRigOptions {
   /** Number of replicas. */
   replicas?: number;
-  /** Further settings of each Redis, as arguments of its program. */
-  redis?: readonly string[];
-  /** Further lines in the file of each sentinel. */
-  sentinel?: readonly string[];
+  /** Password of each Redis. */
+  password?: string;
+  /** Password of the sentinels. */
+  sentinelPassword?: string;
+}
+
+/** How a program reaches a rig. */
+export interface SentinelAddress extends SentinelRigOptions {
+  ports: readonly number[];
+}
+
+function urlOf({ host, port }: RedisAddress, password: string | undefined): string {
+  return `redis://${password === undefined ? "" : `:${password}@`}${host}:${port}`;
 }
 
 /** A primary that three sentinels watch, with its replicas. */
@@ -103,37 +116,58 @@ export class SentinelRig implements AsyncDisposable {
   readonly servers: readonly RedisServer[];
   readonly sentinels: readonly Sentinel[];
 
-  private constructor(servers: readonly RedisServer[], sentinels: readonly Sentinel[]) {
+  readonly address: SentinelAddress;
+
+  private constructor(
+    servers: readonly RedisServer[],
+    sentinels: readonly Sentinel[],
+    options: SentinelRigOptions,
+  ) {
     this.servers = servers;
     this.sentinels = sentinels;
+    this.address = { ...options, ports: sentinels.map(({ port }) => port) };
   }
 
   /** Starts one; all know each other by then. */
-  static async start({ replicas = 2, redis = [], sentinel = [] }: SentinelRigOptions = {}): Promise<SentinelRig> {
-    const options = ["--appendonly", "yes", "--appendfsync", "everysec", "--repl-diskless-sync-delay", "0", ...redis];
+  static async start(given: SentinelRigOptions = {}): Promise<SentinelRig> {
+    const { replicas = 2, password } = given;
+    const options = ["--appendonly", "yes", "--appendfsync", "everysec", "--repl-diskless-sync-delay", "0"];
+    if (password !== undefined) options.push("--requirepass", password, "--masterauth", password);
     const primary = await RedisServer.start(options);
     const servers = [primary];
     for (let at = 0; at < replicas; at++) {
       servers.push(await RedisServer.start([...options, "--replicaof", "127.0.0.1", `${primary.port}`]));
     }
     const sentinels: Sentinel[] = [];
-    for (let at = 0; at < SENTINELS; at++) sentinels.push(await Sentinel.start(primary.port, sentinel));
-    const rig = new SentinelRig(servers, sentinels);
+    for (let at = 0; at < SENTINELS; at++) sentinels.push(await Sentinel.start(primary.port, given));
+    const rig = new SentinelRig(servers, sentinels, given);
     await until(() => rig.#isComplete(replicas), "the sentinels");
     return rig;
   }
 
   async #isComplete(replicas: number): Promise<boolean> {
-    for (const { command } of this.sentinels) {
-      const known = await command("SENTINEL", "REPLICAS", PRIMARY) as { "master-link-status": string }[];
-      if (known.filter((replica) => replica["master-link-status"] === "ok").length < replicas) return false;
-      if ((await command("SENTINEL", "SENTINELS", PRIMARY) as unknown[]).length < SENTINELS - 1) return false;
+    for (const sentinel of this.sentinels) {
+      const known = (await sentinel.command("SENTINEL", "SENTINELS", PRIMARY) as unknown[]).length;
+      if ((await this.replicaPorts(sentinel)).length < replicas || known < SENTINELS - 1) return false;
     }
     return true;
   }
 
-  get ports(): number[] {
-    return this.sentinels.map(({ port }) => port);
+  /** Ports of the replicas that follow the primary, as a sentinel knows them. */
+  async replicaPorts(sentinel: Sentinel = this.sentinels[0]!): Promise<number[]> {
+    const replicas = await sentinel.command("SENTINEL", "REPLICAS", PRIMARY) as Record<string, string>[];
+    const follows = (replica: Record<string, string>): boolean =>
+      replica["role-reported"] === "slave" && replica["master-link-status"] === "ok";
+    return replicas.filter(follows).map(({ port }) => Number(port));
+  }
+
+  /** Tells whether each sentinel has as many subscribers to two channels. */
+  async listens(count: number): Promise<boolean> {
+    for (const { command } of this.sentinels) {
+      const clients = String(await command("CLIENT", "LIST")).split("\n");
+      if (clients.filter((client) => client.includes(" sub=2 ")).length < count) return false;
+    }
+    return true;
   }
 
   /** Has a replica take over, as an operator does. */
@@ -156,57 +190,70 @@ export class SentinelRig implements AsyncDisposable {
   }
 }
 
-/** What a program gives for Redis under Sentinel, and how it closes that. */
-export interface SentinelSource {
-  source: RedisSource;
-  close(): Promise<void> | void;
-}
+/** Makes what a program gives for Redis under Sentinel: nothing in it is connected. */
+export type SentinelSourceMaker = (address: SentinelAddress) => Promise<RedisSource>;
 
-/** Makes a source for the sentinels at some ports. */
-export type SentinelSourceMaker = (ports: readonly number[]) => Promise<SentinelSource>;
+/** Makes a client that is not connected. */
+export type UnconnectedMaker = (url: string) => Promise<RedisClient>;
 
-async function makeIoRedis(ports: readonly number[]): Promise<SentinelSource> {
+async function makeIoRedis({ ports, password, sentinelPassword }: SentinelAddress): Promise<RedisSource> {
   const { Redis } = await npm("npm:ioredis@6.0.0");
   const sentinels = ports.map((port) => ({ host: "127.0.0.1", port }));
-  // As programs have it, but not connected: then it would have to be closed, wherever it is in connecting.
-  const own: IoRedis = new Redis({ sentinels, name: PRIMARY, failoverDetector: true, lazyConnect: true });
-  return { source: own, close: () => {} };
+  const options = { sentinels, name: PRIMARY, failoverDetector: true, lazyConnect: true, password, sentinelPassword };
+  const own: IoRedis = new Redis(options);
+  return own;
 }
 
-async function makeNodeSentinel(ports: readonly number[]): Promise<SentinelSource> {
+async function makeNodeSentinel({ ports, password, sentinelPassword }: SentinelAddress): Promise<RedisSource> {
   const { createSentinel } = await npm("npm:redis@6.3.1");
-  const sentinelRootNodes = ports.map((port) => ({ host: "127.0.0.1", port }));
-  const own: NodeSentinel = createSentinel({ name: PRIMARY, sentinelRootNodes });
-  return { source: own, close: () => {} };
+  const own: NodeSentinel = createSentinel({
+    name: PRIMARY,
+    sentinelRootNodes: ports.map((port) => ({ host: "127.0.0.1", port })),
+    nodeClientOptions: { password },
+    sentinelClientOptions: { password: sentinelPassword },
+  });
+  return own;
 }
 
-/** With a client that knows no sentinels, not connected. */
-function makeSentinels(makeClient: (url: string) => RedisClient, ports: readonly number[]): SentinelSource {
+/** With a client that knows no sentinels. */
+async function makeSentinels(make: UnconnectedMaker, address: SentinelAddress): Promise<RedisSource> {
+  const { ports, password, sentinelPassword } = address;
+  const urls = ports.map((port) => urlOf({ host: "127.0.0.1", port }, sentinelPassword));
   return {
-    source: {
-      name: PRIMARY,
-      sentinels: ports.map((port) => makeClient(`redis://127.0.0.1:${port}`)),
-      primary: ({ host, port }: RedisAddress) => makeClient(`redis://${host}:${port}`),
-    },
-    close: () => {},
+    name: PRIMARY,
+    sentinels: await Promise.all(urls.map(make)),
+    primary: (primary) => make(urlOf(primary, password)),
   };
 }
 
-/** Makes a client of `npm:redis` that is not connected. */
-export async function nodeRedisMaker(): Promise<(url: string) => RedisClient> {
+async function unconnectedNodeRedis(url: string): Promise<RedisClient> {
   const { createClient } = await npm("npm:redis@6.3.1");
-  return (url) => createClient({ url }) as NodeRedis;
+  return createClient({ url }) as NodeRedis;
 }
 
+async function unconnectedIoRedis(url: string): Promise<RedisClient> {
+  const { Redis } = await npm("npm:ioredis@6.0.0");
+  return new Redis(url, { lazyConnect: true }) as IoRedis;
+}
+
+async function unconnectedBun(url: string): Promise<RedisClient> {
+  const { RedisClient: Client } = await import("bun" as string);
+  return new Client(url);
+}
+
+/** The clients of this runtime, each not connected. */
+export const UNCONNECTED: ReadonlyMap<string, UnconnectedMaker> = new Map([
+  ["npm:redis", unconnectedNodeRedis],
+  ["npm:ioredis", unconnectedIoRedis],
+  ..."Deno" in globalThis ? [] : [["Bun.RedisClient", unconnectedBun] as const],
+]);
+
 /** The ways of this runtime to reach Redis under Sentinel. */
-export const SENTINEL_SOURCES: ReadonlyMap<string, SentinelSourceMaker> = new Map([
+export const SENTINEL_SOURCES: ReadonlyMap<string, SentinelSourceMaker> = new Map<string, SentinelSourceMaker>([
   ["npm:ioredis", makeIoRedis],
   ["npm:redis", makeNodeSentinel],
-  ["npm:redis by addresses", async (ports: readonly number[]) => makeSentinels(await nodeRedisMaker(), ports)],
-  ..."Deno" in globalThis ? [] : [
-    ["Bun.RedisClient", async (ports: readonly number[]) => {
-      const { RedisClient: Client } = await import("bun" as string);
-      return makeSentinels((url) => new Client(url), ports);
-    }] as const,
-  ],
+  ["npm:redis by addresses", (address) => makeSentinels(unconnectedNodeRedis, address)],
+  ..."Deno" in globalThis
+    ? []
+    : [["Bun.RedisClient", (address: SentinelAddress) => makeSentinels(unconnectedBun, address)] as const],
 ]);
