@@ -296,7 +296,8 @@ export class PostgresJournal implements Journal {
     if (opened === undefined) throw new Error(REPLACED);
     this.#adopt(opened);
     this.#durability = await readDurability(link);
-    await link.listen?.(this.#schema);
+    // If it does not come, or not in time, a poll takes its place.
+    link.listen?.(this.#schema).catch(() => {});
     await this.#lease.renew(link);
     void this.#connections.ready.then(() => {
       this.#tail.wake();
