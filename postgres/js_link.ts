@@ -56,7 +56,7 @@ function decode(rows: RawRows): SqlColumn[][] {
 
 /**
  * Finds the connection behind a reservation, which does not report its end. A statement after the end would throw where
- * nobody can catch it.
+ * no handler can catch it.
  */
 async function connectionOf(reserved: Reserved): Promise<[connection: Connection, isDirect: boolean]> {
   let found: Connection | undefined;

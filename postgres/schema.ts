@@ -200,7 +200,7 @@ export async function ensureSchema(link: PostgresLink, schema: string): Promise<
   }
 }
 
-/** Makes the tables and functions in one transaction, since it is one text; nodes that start at once take turns. */
+/** Makes the tables and functions. One text is one transaction; nodes that start at the same time take turns. */
 async function create(link: PostgresLink, name: string, hasSchema: boolean): Promise<void> {
   const lock =
     "SELECT pg_advisory_xact_lock(hashtextextended('tackline', 0));\nSET LOCAL client_min_messages = warning;\n";

@@ -77,11 +77,6 @@ export const TESTED_ELSEWHERE: ReadonlyMap<string, string> = new Map([
   ["redis/client.ts", "tests/redis/failover_test.ts: kinds of clients; all tests with Redis run on each client"],
   ["redis/cluster_link.ts", "tests/redis/cluster_test.ts: each cluster client, with moves and fail-overs"],
   ["redis/sharded_link.ts", "tests/redis/cluster_test.ts: channels that move, and a fail-over"],
-  [
-    "postgres/open_link.ts",
-    "tests/postgres/failover_test.ts and journal_test.ts: each client, and functions that give one",
-  ],
-  ["postgres/runner.ts", "tests/postgres/surroundings_test.ts: names of schemas, transactions that are stopped"],
   ["redis/bun_link.ts", "tests/redis/failover_test.ts and journal_test.ts, on Bun"],
   ["redis/ioredis_link.ts", "tests/redis/failover_test.ts and journal_test.ts, with this client"],
   ["redis/link.ts", "the end of a connection of each client: tests/redis/failover_test.ts"],

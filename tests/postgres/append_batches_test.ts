@@ -1,88 +1,83 @@
-/** Batches of appends: what shares one, who gets which result, and the bounds of a batch. */
+/** Batches of appends: what shares one, and what each append gets of it. */
 
 import { assertEquals, assertRejects } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import type { Appended, NewEntry } from "../../journal/journal.ts";
 import { AppendBatches } from "../../postgres/append_batches.ts";
 import { entry } from "../support/journal_entry.ts";
-import { decode, until } from "../support/support.ts";
 
-/** Batches that are written when the test says so. */
-class Writes {
-  readonly batches: string[][] = [];
-  readonly waiting: PromiseWithResolvers<readonly Appended[]>[] = [];
-  readonly appends: AppendBatches = new AppendBatches((entries) => this.#write(entries));
+/** Batches that are answered by hand. */
+class Log {
+  readonly written: number[] = [];
+  readonly answers: PromiseWithResolvers<readonly Appended[]>[] = [];
+  readonly batches = new AppendBatches((entries) => this.#write(entries));
+  #arrived = Promise.withResolvers<void>();
 
   #write(entries: readonly NewEntry[]): Promise<readonly Appended[]> {
-    this.batches.push(entries.map(({ bytes }) => decode(bytes)));
-    const written = Promise.withResolvers<readonly Appended[]>();
-    this.waiting.push(written);
-    return written.promise;
+    this.written.push(entries.length);
+    const answer = Promise.withResolvers<readonly Appended[]>();
+    this.answers.push(answer);
+    this.#arrived.resolve();
+    return answer.promise;
   }
 
+  /** Waits for the next batch. */
   async next(): Promise<PromiseWithResolvers<readonly Appended[]>> {
-    await until(() => this.waiting.length > 0, "a batch");
-    return this.waiting.shift()!;
+    await this.#arrived.promise;
+    this.#arrived = Promise.withResolvers<void>();
+    return this.answers.at(-1)!;
   }
 }
 
-const kept = (...seqs: number[]): Appended[] => seqs.map((seq) => ({ seq, duplicate: false }));
+const numbers = (from: number, count: number): Appended[] =>
+  Array.from({ length: count }, (_, index) => ({ seq: from + index, duplicate: false }));
 
 describe("AppendBatches", () => {
-  it("writes one batch at a time; what comes meanwhile shares the next one", async () => {
-    const writes = new Writes();
-    const first = ["a", "b"].map((body) => writes.appends.add(entry(body)));
-    const batch = await writes.next();
-    const second = ["c", "d", "e"].map((body) => writes.appends.add(entry(body)));
-    assertEquals(writes.batches, [["a", "b"]]);
-    batch.resolve(kept(1, 2));
-    assertEquals(await Promise.all(first), kept(1, 2));
-    (await writes.next()).resolve(kept(3, 4, 5));
-    assertEquals(await Promise.all(second), kept(3, 4, 5));
-    assertEquals(writes.batches, [["a", "b"], ["c", "d", "e"]]);
+  it("writes appends of one turn together, and those that come meanwhile after them", async () => {
+    const log = new Log();
+    const first = ["a", "b"].map((body) => log.batches.add(entry(body)));
+    const answer = await log.next();
+    const second = ["c", "d", "e"].map((body) => log.batches.add(entry(body)));
+    answer.resolve(numbers(1, 2));
+    assertEquals((await Promise.all(first)).map(({ seq }) => seq), [1, 2]);
+    (await log.next()).resolve(numbers(3, 3));
+    assertEquals((await Promise.all(second)).map(({ seq }) => seq), [3, 4, 5]);
+    assertEquals(log.written, [2, 3]);
   });
 
-  it("writes equal notifications of a batch once: the later ones are duplicates", async () => {
-    const writes = new Writes();
-    const results = ["a", "b", "a", "a"].map((body) => writes.appends.add(entry(body)));
-    (await writes.next()).resolve([{ seq: 1, duplicate: false }, { seq: 7, duplicate: true }]);
-    assertEquals(writes.batches, [["a", "b"]]);
-    assertEquals(await Promise.all(results), [
-      { seq: 1, duplicate: false },
-      { seq: 7, duplicate: true },
-      { seq: 1, duplicate: true },
-      { seq: 1, duplicate: true },
+  it("writes the same body once, and only the first append of it is no duplicate", async () => {
+    const log = new Log();
+    const all = ["a", "b", "a", "a"].map((body) => log.batches.add(entry(body)));
+    (await log.next()).resolve(numbers(7, 2));
+    assertEquals((await Promise.all(all)).map(({ seq, duplicate }) => [seq, duplicate]), [
+      [7, false],
+      [8, false],
+      [7, true],
+      [7, true],
     ]);
+    assertEquals(log.written, [2]);
   });
 
-  it("rejects all appends of a batch that fails, and writes the next one", async () => {
-    const writes = new Writes();
-    const lost = ["a", "b"].map((body) => writes.appends.add(entry(body)));
-    const batch = await writes.next();
-    const next = writes.appends.add(entry("c"));
-    batch.reject(new Error("the connection was lost"));
-    for (const append of lost) await assertRejects(() => append, Error, "the connection was lost");
-    (await writes.next()).resolve(kept(1));
-    assertEquals(await next, kept(1)[0]);
+  it("rejects each append of a batch that fails, and goes on", async () => {
+    const log = new Log();
+    const failing = ["a", "a", "b"].map((body) => assertRejects(() => log.batches.add(entry(body)), Error, "no disk"));
+    (await log.next()).reject(new Error("no disk"));
+    await Promise.all(failing);
+    const after = log.batches.add(entry("a"));
+    (await log.next()).resolve(numbers(1, 1));
+    assertEquals(await after, { seq: 1, duplicate: false });
   });
 
-  it("bounds a batch by its notifications, and by their bytes", async () => {
-    const writes = new Writes();
-    const sizes: number[] = [];
-    const run = async (bodies: (string | Uint8Array)[]): Promise<void> => {
-      const all = Promise.all(bodies.map((body) => writes.appends.add(entry(body))));
-      for (let left = bodies.length; left > 0;) {
-        const batch = await writes.next();
-        const size = writes.batches.at(-1)!.length;
-        sizes.push(size);
-        left -= size;
-        batch.resolve(kept(...Array.from({ length: size }, (_, at) => at + 1)));
-      }
-      await all;
-    };
-    await run(Array.from({ length: 300 }, (_, at) => `${at}`));
-    assertEquals(sizes.splice(0), [256, 44]);
-    await run(Array.from({ length: 4 }, (_, at) => new Uint8Array(3 * 1024 * 1024).fill(at)));
-    assertEquals(sizes, [2, 2]);
+  it("limits the number of entries of a batch, and of their bytes", async () => {
+    const log = new Log();
+    const many = Array.from({ length: 300 }, (_, index) => log.batches.add(entry(`${index}`)));
+    (await log.next()).resolve(numbers(1, 256));
+    (await log.next()).resolve(numbers(257, 44));
+    await Promise.all(many);
+    const large = Array.from({ length: 6 }, (_, index) => log.batches.add(entry(new Uint8Array(1 << 20).fill(index))));
+    (await log.next()).resolve(numbers(301, 4));
+    (await log.next()).resolve(numbers(305, 2));
+    await Promise.all(large);
+    assertEquals(log.written, [256, 44, 4, 2]);
   });
 });

@@ -1,39 +1,53 @@
-/** Kinds of clients by their shape; what is refused is named. */
+/** Clients for PostgreSQL: which are known, and why others are refused. */
 
 import { assertEquals, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { OptionError } from "../../base/errors.ts";
-import { isResolver, kindOf, type PostgresSource } from "../../postgres/client.ts";
+import { isResolver, kindOf, type PostgresClient } from "../../postgres/client.ts";
+import { describePostgres } from "../support/describe_postgres.ts";
+import { PostgresServer } from "../support/postgres.ts";
+import { POSTGRES_CLIENTS } from "../support/postgres_clients.ts";
 
-const nothing = (): void => {};
-const pg = { connect: nothing, query: nothing, escapeIdentifier: nothing, port: 5432 };
-const sql = { unsafe: nothing, reserve: nothing, options: {} };
+const KINDS: Readonly<Record<string, string>> = {
+  "npm:pg Pool": "pool",
+  "npm:pg Client": "client",
+  "npm:postgres": "postgres",
+  "Bun.sql": "bun",
+};
 
-describe("kindOf", () => {
-  it("knows each client by its shape", () => {
-    assertEquals(kindOf({ connect: nothing, query: nothing, totalCount: 0, options: {} }), "pool");
-    assertEquals(kindOf(pg), "client");
-    assertEquals(kindOf(Object.assign(() => {}, sql, { subscribe: nothing })), "postgres");
-    assertEquals(kindOf(Object.assign(() => {}, sql, { flush: nothing, options: { adapter: "postgres" } })), "bun");
+describePostgres("kindOf() of real clients", () => {
+  it("knows each, also among functions that give one", async () => {
+    await using server = await PostgresServer.start();
+    for (const [name, make] of POSTGRES_CLIENTS) {
+      await using program = await make(server.url);
+      assertEquals([name, kindOf(program.client)], [name, KINDS[name]]);
+      assertEquals([name, isResolver(program.client), isResolver(() => program.client)], [name, false, true]);
+    }
   });
 
-  it("names what cannot be used: part of a pool, a transaction, another database, anything else", () => {
-    const cases: [unknown, string][] = [
-      [{ ...pg, release: nothing }, "is one of a pool: give the pool itself"],
-      [Object.assign(() => {}, { unsafe: nothing }), "a transaction or a reserved connection"],
-      [{ ...sql, flush: nothing, options: { adapter: "mysql" } }, 'its adapter is "mysql", not "postgres"'],
-      ["postgres://localhost", "of none of these kinds: npm:pg, npm:postgres, built into Bun (SQL)"],
-      [undefined, "of none of these kinds"],
-      [{}, "of none of these kinds"],
-    ];
-    for (const [client, message] of cases) assertThrows(() => kindOf(client), OptionError, message);
+  it("refuses a connection of a pool, and a reserved one", async () => {
+    await using server = await PostgresServer.start();
+    for (const [name, make] of POSTGRES_CLIENTS) {
+      if (name === "npm:pg Client") continue;
+      await using program = await make(server.url);
+      const client = program.client as unknown as { connect(): Promise<never>; reserve?(): Promise<never> };
+      const one = await (client.reserve?.() ?? client.connect()) as { release(): void };
+      try {
+        assertThrows(() => kindOf(one), OptionError, "PostgreSQL client is");
+      } finally {
+        one.release();
+      }
+    }
   });
 });
 
-describe("isResolver", () => {
-  it("tells a function that gives clients from clients that are functions", () => {
-    assertEquals(isResolver(() => pg as never), true);
-    assertEquals(isResolver(Object.assign(() => {}, sql) as unknown as PostgresSource), false);
-    assertEquals(isResolver(pg as unknown as PostgresSource), false);
+describe("kindOf()", () => {
+  it("refuses what is no client, and a client of Bun for another database", () => {
+    for (const value of [undefined, null, "postgres://h/db", {}, { query: () => {} }]) {
+      assertThrows(() => kindOf(value), OptionError, "of none of these kinds");
+    }
+    const sql = { unsafe() {}, reserve() {}, flush() {}, options: { adapter: "mysql" } };
+    assertThrows(() => kindOf(sql), OptionError, 'its adapter is "mysql"');
+    assertEquals(isResolver("x" as unknown as PostgresClient), false);
   });
 });
