@@ -9,7 +9,7 @@
  */
 
 /** Time for the lock of the log, in ms. */
-export const LOCK_TIMEOUT = 4000;
+export const LOCK_TIMEOUT = 2500;
 
 /** Distance between the numbers of two epochs. */
 const LEAP = 2 ** 20;
