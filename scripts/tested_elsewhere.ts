@@ -86,6 +86,7 @@ export const TESTED_ELSEWHERE: ReadonlyMap<string, string> = new Map([
   ["redis/cursors.ts", "tests/redis/journal_test.ts and tests/journal/receiver_names_test.ts"],
   ["redis/journal_errors.ts", "tests/redis/journal_test.ts and deleted_test.ts: codes and texts"],
   ["redis/primary_link.ts", "tests/redis/failover_test.ts: replicas, and users who may not ask for the role"],
+  ["redis/receivers.ts", "tests/redis/journal_test.ts and epoch_test.ts: shared cursors, and what is written at the end"],
   ["redis/script.ts", "tests/redis/scripts_test.ts: each command of each script fails once"],
   ["redis/script_runner.ts", "two calls passed on; each test of the journal in Redis goes through it"],
   ["redis/server_config.ts", "tests/redis/deleted_test.ts: Redis that evicts; journal_test.ts: durability"],
