@@ -152,11 +152,13 @@ export class RedisCluster implements AsyncDisposable {
    * @param key The key.
    * @param to The new owner.
    * @param between Called before the first key, and after each one, with the number that were moved.
+   * @param last Key that stays as long as there are others; by default Redis tells the order.
    */
   async move(
     key: string,
     to: ClusterServer,
     between: (moved: number) => Promise<void> | void = () => {},
+    last?: string,
   ): Promise<void> {
     const slot = `${hashSlot(key)}`;
     const from = await this.owner(key);
@@ -164,7 +166,8 @@ export class RedisCluster implements AsyncDisposable {
     await from.ask("CLUSTER", "SETSLOT", slot, "MIGRATING", to.id);
     for (let moved = 0;; moved++) {
       await between(moved);
-      const [name] = await from.ask("CLUSTER", "GETKEYSINSLOT", slot, "1") as string[];
+      const names = await from.ask("CLUSTER", "GETKEYSINSLOT", slot, "2") as string[];
+      const name = names.find((one) => one !== last) ?? names[0];
       if (name === undefined) break;
       await from.ask("MIGRATE", "127.0.0.1", `${to.redis.port}`, name, "0", "5000");
     }
