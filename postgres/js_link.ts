@@ -71,6 +71,8 @@ function subscribe(client: PostgresJsClient, name: string): Channel {
     const listeners: Channel["listeners"] = new Set();
     const subscribed = client.listen(name, (payload) => listeners.forEach((listener) => listener(payload)));
     channels.set(name, channel = { listeners, subscribed });
+    // The next connection tries again.
+    subscribed.catch(() => channels.delete(name));
   }
   return channel;
 }
