@@ -101,7 +101,8 @@ class ShardedLink implements RedisLink {
   }
 
   /**
-   * Publishes a message at the server of its channel; sends any other command to all servers.
+   * Publishes a message at the server of its channel; sends any other command to all servers, as the session does
+   * every 2 s, and then checks the subscriptions there.
    *
    * @param args The command and its arguments.
    * @returns The answer of one server, once all have answered.
@@ -110,6 +111,7 @@ class ShardedLink implements RedisLink {
     const [command, ...rest] = args;
     if (command === "PUBLISH") return await this.#publish(rest[0]!, ["SPUBLISH", ...rest]);
     const answers = await Promise.all([...this.#links.values()].map(async (link) => (await link).send(args)));
+    for (const address of this.#links.keys()) void this.#check(address);
     return answers[0];
   }
 
@@ -154,6 +156,22 @@ class ShardedLink implements RedisLink {
       for (const channel of channels) this.#shards.delete(hashSlot(channel));
       await this.subscribe(channels);
     }).catch((error) => this.#close(error));
+  }
+
+  /**
+   * Ends all connections if a server has ended subscriptions, and nothing told of it: `npm:redis` does not tell while
+   * it waits for the answer to a command (`findings/redis_moved_channel_untold.sh`).
+   */
+  async #check(address: string): Promise<void> {
+    const following = this.#following;
+    await following;
+    const subscribed = [...this.#channels.values()].filter((at) => at === address).length;
+    if (subscribed === 0) return;
+    // A Redis before 7.0.3 does not count them, and a user may not be allowed to ask.
+    const info = String(await this.#links.get(address)?.then((link) => link.send(["CLIENT", "INFO"])).catch(() => ""));
+    const count = /\bssub=(\d+)/.exec(info)?.[1];
+    if (count === undefined || Number(count) >= subscribed || following !== this.#following) return;
+    this.#close(new Error(`the server ${address} has ended subscriptions, since their channels are elsewhere by now`));
   }
 
   /** Closes all connections. */

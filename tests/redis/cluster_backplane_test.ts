@@ -1,10 +1,12 @@
 /** The backplane in a real Redis cluster, with each cluster client: primaries die, and sharded channels move. */
 
-import { assertEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertThrows } from "@std/assert";
 import { it } from "@std/testing/bdd";
-import { OptionError } from "../../base/errors.ts";
+import { describe as describeError, OptionError } from "../../base/errors.ts";
 import type { BackplaneSubscription } from "../../pubsub/backplane.ts";
 import { RedisBackplane, type RedisBackplaneOptions } from "../../redis/backplane.ts";
+import type { RedisLinkHandler } from "../../redis/link.ts";
+import { shardedLinkOpener } from "../../redis/open_link.ts";
 import { describeRedis } from "../support/describe_redis.ts";
 import { CLIENTS, type ProgramClient, RedisServer } from "../support/redis.ts";
 import { CLUSTER_CLIENTS, RedisCluster } from "../support/redis_cluster.ts";
@@ -122,6 +124,41 @@ describeRedis("RedisBackplane in a cluster", () => {
       await heardByAll();
       for (const { got } of others) assertEquals(new Set(got).size, got.length);
       await Promise.all(stations.map((station) => station.close()));
+    });
+  }
+
+  for (const [name, make] of CLUSTER_CLIENTS) {
+    it(`notices a sharded channel that moves while the server has yet to answer a command, with ${name}`, async () => {
+      await using cluster = await RedisCluster.start([], [0, 0, 0]);
+      await using program = await make(cluster.urls);
+      const got: string[] = [];
+      const reasons: string[] = [];
+      const handler: RedisLinkHandler = {
+        message: (_, text) => void got.push(text),
+        closed: (error) => void reasons.push(describeError(error)),
+      };
+      const link = await shardedLinkOpener(program.client, "topic")(handler, new AbortController().signal);
+      await link.subscribe(["topic"]);
+      const to = await cluster.other("topic");
+      const [from] = await Promise.all([cluster.owner("topic"), link.send(["ROLE"]).catch(() => {})]);
+      const isMade = async (): Promise<boolean> => String(await from.ask("CLIENT", "LIST")).includes(" ssub=1 ");
+      await until(isMade, "the subscription");
+      // No server has as many replicas, so that it answers after this time.
+      const waiting = link.send(["WAIT", "9", "1500"]).catch(() => {});
+      await until(async () => String(await from.ask("CLIENT", "LIST")).includes("cmd=wait"), "the command to wait");
+      await cluster.move("topic", to);
+      await waiting;
+      // As the session does every 2 s. The client tells of the move, or the connection ends.
+      const isNoticed = (): boolean => reasons.length > 0 || got.length > 0;
+      const probe = async (): Promise<unknown> => {
+        await link.send(["ROLE"]).catch(() => {});
+        return await to.ask("SPUBLISH", "topic", "text");
+      };
+      await repeatUntil(probe, isNoticed, "the move to be noticed");
+      // Where it ends, the session opens another one.
+      const ended = / has ended subscriptions, since their channels are elsewhere by now$/;
+      for (const reason of reasons) assert(ended.test(reason), reason);
+      await link.destroy();
     });
   }
 

@@ -98,8 +98,8 @@ describeRedis("RedisJournal in a cluster", () => {
         const away = await cluster.other(prefix);
         for (const [at, to] of [away, home, away, home].entries()) {
           const since = performance.now();
-          // The first move takes long enough for a lease to be due, which cannot be renewed, and for the next question of
-          // the tail, whose stream is away by then.
+          // The first move takes long enough for a lease to be due, which cannot be renewed, and for the tail to ask
+          // again, whose stream is away by then.
           const isLong = (moved: number): boolean => at === 0 && moved === 3;
           const halfway = (): Promise<void> => until(() => performance.now() - since > 1500, "the leases");
           const between = async (moved: number): Promise<void> => isLong(moved) ? await halfway() : undefined;

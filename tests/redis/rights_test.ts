@@ -184,9 +184,10 @@ async function expire(
 }
 
 /** Uses all of a backplane, with two nodes; throws if anything fails. */
-async function useBackplane(client: RedisClient, admin: Admin): Promise<void> {
+async function useBackplane(client: RedisClient, admin: Admin, sharded = false): Promise<void> {
   const failures = new Failures();
-  const nodes = [new RedisBackplane(client), new RedisBackplane(client)] as const;
+  const nodes = [new RedisBackplane(client, { sharded }), new RedisBackplane(client, { sharded })] as const;
+  const count = sharded ? "SHARDNUMSUB" : "NUMSUB";
   for (const node of nodes) node.listen({ missed: () => {}, error: (error) => failures.add(error) });
   try {
     const got: unknown[] = [];
@@ -198,7 +199,7 @@ async function useBackplane(client: RedisClient, admin: Admin): Promise<void> {
     await failures.until(() => got.length === 1, "the message");
     subscription.close();
     await failures.until(
-      async () => String(await admin.command("PUBSUB", "NUMSUB", "tackline:a")) === "tackline:a,0",
+      async () => String(await admin.command("PUBSUB", count, "tackline:a")) === "tackline:a,0",
       "the end of the subscription",
     );
   } finally {
@@ -241,10 +242,14 @@ describeRedis("A user of a cluster with the rights of docs/scaling.md", () => {
         await server.ask("ACL", "SETUSER", "tackline", "on", ">secret", "resetchannels", "-@all", ...names);
       }
       await useJournal(ofUser(name, program), adminOf(cluster));
-      await useBackplane(ofUser(name, program), adminOf(cluster));
-      for (const server of cluster.servers) await server.ask("ACL", "SETUSER", "tackline", "-cluster|slots");
-      const failure = await useBackplane(ofUser(name, program), adminOf(cluster)).then(() => "", describeError);
-      assert(isRefusal(failure), failure);
+      for (const sharded of [false, true]) await useBackplane(ofUser(name, program), adminOf(cluster), sharded);
+      for (const right of ["spublish", "ssubscribe", "sunsubscribe", "cluster|slots"]) {
+        for (const server of cluster.servers) await server.ask("ACL", "SETUSER", "tackline", `-${right}`);
+        const using = useBackplane(ofUser(name, program), adminOf(cluster), right.startsWith("s"));
+        const failure = await using.then(() => "", describeError);
+        assert(isRefusal(failure), `${right}: ${failure}`);
+        for (const server of cluster.servers) await server.ask("ACL", "SETUSER", "tackline", `+${right}`);
+      }
     });
   }
 });
