@@ -94,7 +94,7 @@ export function kindOf(client: unknown): PostgresClientKind {
     if (!can("reserve") || can("release")) {
       throw new OptionError("The PostgreSQL client is a transaction or a reserved connection");
     }
-    if (can("subscribe")) return "postgres";
+    if (can("subscribe")) return postgresKind(given.options);
     if (can("flush")) return bunKind(given.options);
   }
   if (can("connect") && can("query")) {
@@ -103,6 +103,17 @@ export function kindOf(client: unknown): PostgresClientKind {
     if (can("escapeIdentifier") && typeof given.port === "number") return "client";
   }
   throw new OptionError("The PostgreSQL client is of none of these kinds: npm:pg, npm:postgres, built into Bun (SQL)");
+}
+
+/** Connections that a client of `npm:postgres` lends to a journal. */
+const LENT = 2;
+
+/** A client of `npm:postgres` lends its own connections: with too few, the journal would wait for one for ever. */
+function postgresKind(options: unknown): "postgres" {
+  const { max } = (options ?? {}) as { max?: unknown };
+  if (typeof max !== "number" || max >= LENT) return "postgres";
+  const more = `the journal uses ${LENT} of its connections: give it a "max" of ${LENT} or more, and more for yourself`;
+  throw new OptionError(`The PostgreSQL client of npm:postgres has "max" ${max}, and ${more}`);
 }
 
 /** Clients of Bun are for other databases too. */

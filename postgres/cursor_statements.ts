@@ -27,16 +27,23 @@ export const LAZILY: string =
 
 /** Functions of cursors; `{schema}` stands for the schema. */
 export const CURSOR_FUNCTIONS: string = `
--- Cursor of a receiver: the lowest of its nodes, or of the consumers that share it; NULL: the name is unknown.
-CREATE OR REPLACE FUNCTION {schema}.least_cursor(p_name text) RETURNS bigint LANGUAGE sql STABLE AS $tackline$
-  SELECT coalesce(
-    (SELECT min(c.seq) FROM {schema}.cursor c WHERE c.name = p_name),
-    (SELECT least(s.delivered, (
-      SELECT min(lower(c.pending)) - 1 FROM {schema}.consumer c WHERE c.name = p_name AND NOT isempty(c.pending)
-    )) FROM {schema}.share s WHERE s.name = p_name),
+-- Cursors of receivers: the lowest of its nodes, or of the consumers that share it.
+CREATE OR REPLACE VIEW {schema}.place AS
+  SELECT n.name, coalesce(
+    c.seq, least(s.delivered, p.seq),
     -- Another program has deleted its cursor.
-    (SELECT m.trimmed FROM {schema}.name n, {schema}.meta m WHERE n.name = p_name)
-  )
+    m.trimmed
+  ) AS seq
+  FROM {schema}.name n CROSS JOIN {schema}.meta m
+  LEFT JOIN (SELECT name, min(seq) AS seq FROM {schema}.cursor GROUP BY name) c ON c.name = n.name
+  LEFT JOIN {schema}.share s ON s.name = n.name
+  LEFT JOIN (
+    SELECT name, min(lower(pending)) - 1 AS seq FROM {schema}.consumer WHERE NOT isempty(pending) GROUP BY name
+  ) p ON p.name = n.name;
+
+-- Cursor of one receiver; NULL: the name is unknown.
+CREATE OR REPLACE FUNCTION {schema}.least_cursor(p_name text) RETURNS bigint LANGUAGE sql STABLE AS $tackline$
+  SELECT seq FROM {schema}.place WHERE name = p_name
 $tackline$;
 
 -- Deletes the cursors of nodes that are dead, or that receivers have left, and from which a node has gone on.
@@ -88,13 +95,12 @@ END
 $tackline$;
 `;
 
-/** Reads the cursor of a receiver. Parameter: name. One column; NULL: the name is unknown. */
-export const CURSOR: string = "SELECT {schema}.least_cursor($1::text)::text";
+/** Reads the cursor of a receiver. Parameter: name. One column; no row: the name is unknown. */
+export const CURSOR: string = "SELECT seq::text FROM {schema}.place WHERE name = $1::text";
 
 /** Reads the cursors from a number on, and below another one. Rows: name and cursor. */
-export const OVERTAKEN: string = `
-SELECT name, seq::text FROM (SELECT name, {schema}.least_cursor(name) AS seq FROM {schema}.name) all_names
-WHERE seq >= $1::text::bigint AND seq < $2::text::bigint`;
+export const OVERTAKEN: string =
+  "SELECT name, seq::text FROM {schema}.place WHERE seq >= $1::text::bigint AND seq < $2::text::bigint";
 
 /** Keeps cursors of a node. Parameters: node, and a list in JSON, as the function says. */
 export const SAVE: string = "SELECT {schema}.save_cursors($1::text, $2::text)::text";

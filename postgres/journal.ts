@@ -206,7 +206,7 @@ export class PostgresJournal implements Journal {
     const journal = this;
     return new OrderedDelivery(this.#epoch.given, {
       notify: (entry) => notifyAppended(this.#listener, entry),
-      read: (after, count) => this.#readEntries(after, count),
+      read: (after, count) => this.#readEntries(after, count, this.#connections.requireLink()),
       get isClosed() {
         return journal.#closed || journal.#replaced;
       },
@@ -416,7 +416,10 @@ export class PostgresJournal implements Journal {
    */
   async has(digest: Uint8Array): Promise<boolean> {
     this.#assertOpen();
-    return await this.#reads(async () => (await this.#runner.run(HAS, [digest])).length > 0);
+    return await this.#reads(async () => {
+      const rows = await this.#runner.run(HAS, [digest], this.#connections.requireLink());
+      return rows.length > 0;
+    });
   }
 
   async #reads<Result>(action: () => Promise<Result>): Promise<Result> {
@@ -513,8 +516,8 @@ export class PostgresJournal implements Journal {
     return await this.#reads(async () => (await this.#readEntries(after, count)).entries);
   }
 
-  async #readEntries(after: number, count: number): Promise<ReadResult> {
-    const rows = await this.#runner.run(READ, [after, count, READ_BYTES]);
+  async #readEntries(after: number, count: number, link?: PostgresLink): Promise<ReadResult> {
+    const rows = await this.#runner.run(READ, [after, count, READ_BYTES], link);
     const [last, trimmed, lost] = rows[0] as string[];
     this.#losses.learn(Number(trimmed), lost!);
     const entries = rows.filter(([, , , seq]) => seq !== null).map((row) => decodeEntry(row.slice(3)));

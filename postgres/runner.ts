@@ -11,6 +11,11 @@ import type { PostgresLink, SqlColumn, SqlValue } from "./link.ts";
 const AGAIN: readonly string[] = ["40001", "40P01"];
 /** Maximum of attempts at such a transaction. */
 const MAX_TRIES = 20;
+/**
+ * Maximum of statements that the connection has at a time. The others wait for their turn, so that those that cannot
+ * wait, such as renewals of the lease, come after few: hundreds of receivers may read what they have missed.
+ */
+const AT_ONCE = 4;
 
 /** Source of the connection. */
 export interface LinkSource {
@@ -38,6 +43,9 @@ export class StatementRunner {
   /** Statements with the name of the schema, by the text without it. */
   #texts = new Map<string, string>();
   #running = new Set<Promise<unknown>>();
+  /** Number of statements that have their turn. */
+  #active = 0;
+  #waiting: (() => void)[] = [];
   #stopped = false;
 
   /**
@@ -61,14 +69,30 @@ export class StatementRunner {
    *
    * @param text The statement, a constant of the program: `{schema}` stands for the schema.
    * @param values Its parameters.
-   * @param link Connection to use, by default the one of the source.
-   * @returns The rows. Rejects with the error of PostgreSQL, or if the connection is lost.
-   * @throws {Error} If there is no connection.
+   * @param link Connection to use at once; by default the one of the source, when it is the statement's turn.
+   * @returns The rows. Rejects with the error of PostgreSQL, or if the connection is lost, or there is none.
    */
   async run(
     text: string,
     values: readonly SqlValue[] = [],
-    link: PostgresLink = this.#source.requireLink(),
+    link?: PostgresLink,
+  ): Promise<readonly (readonly SqlColumn[])[]> {
+    if (link !== undefined) return await this.#run(text, values, link);
+    if (this.#active < AT_ONCE) this.#active++;
+    else await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    try {
+      return await this.#run(text, values, this.#source.requireLink());
+    } finally {
+      const next = this.#waiting.shift();
+      if (next === undefined) this.#active--;
+      else next();
+    }
+  }
+
+  async #run(
+    text: string,
+    values: readonly SqlValue[],
+    link: PostgresLink,
   ): Promise<readonly (readonly SqlColumn[])[]> {
     let complete = this.#texts.get(text);
     if (complete === undefined) {

@@ -39,6 +39,16 @@ describePostgres("kindOf() of real clients", () => {
       }
     }
   });
+
+  it("refuses one of npm:postgres that has too few connections to lend, which would never open", async () => {
+    await using server = await PostgresServer.start();
+    await using program = await POSTGRES_CLIENTS.get("npm:postgres")!(server.url);
+    const client = program.client as PostgresClient & { options: { max: number } };
+    client.options.max = 1;
+    assertThrows(() => kindOf(client), OptionError, 'has "max" 1, and the journal uses 2 of its connections');
+    client.options.max = 2;
+    assertEquals(kindOf(client), "postgres");
+  });
 });
 
 describe("kindOf()", () => {

@@ -2,6 +2,7 @@
 
 import { assertEquals } from "@std/assert";
 import { it } from "@std/testing/bdd";
+import { OVERTAKEN } from "../../postgres/cursor_statements.ts";
 import { describePostgres } from "../support/describe_postgres.ts";
 import { entry } from "../support/journal_entry.ts";
 import { connectPg, POSTGRES_CLIENTS } from "../support/postgres_clients.ts";
@@ -61,6 +62,7 @@ describePostgres("PostgresJournal: cursors", () => {
   it("forget where a dead server was, once others have gone on from there", () =>
     withPostgresNodes(make!, 2, async ([one, other], server) => {
       await server.sql("INSERT INTO tackline.node VALUES ('dead', now() + interval '1 day')");
+      await server.sql("INSERT INTO tackline.name VALUES ('mover', 0)");
       await server.sql("INSERT INTO tackline.cursor VALUES ('mover', 'dead', 3, 10)");
       assertEquals(await one!.journal.cursor("mover"), 10);
       one!.journal.saveCursor("mover", 10);
@@ -137,5 +139,29 @@ describePostgres("PostgresJournal: cursors", () => {
       node!.journal.saveCursor("x", 3);
       await node!.close();
       assertEquals(await seq(), 3);
+    }));
+
+  it("are read for ten thousand names in one pass over each table", () =>
+    withPostgresNodes(make!, 1, async ([node], server) => {
+      await server.sql(`INSERT INTO tackline.name SELECT 'n' || i, 0 FROM generate_series(0, 9999) i;
+        INSERT INTO tackline.cursor SELECT 'n' || i, node, 0, i + length(node)
+          FROM generate_series(0, 8999) i, unnest(ARRAY['held', 'b']) node;
+        INSERT INTO tackline.share SELECT 'n' || i, i FROM generate_series(9000, 9998) i;
+        INSERT INTO tackline.consumer SELECT 'n' || i, c, 'node', int8multirange(int8range(i - length(c), i))
+          FROM generate_series(9000, 9499) i, unnest(ARRAY['c', 'cc']) c;
+        UPDATE tackline.meta SET trimmed = 7; ANALYZE tackline.name, tackline.cursor, tackline.share, tackline.consumer`);
+      const cursors = await Promise.all(
+        ["n0", "n8999", "n9000", "n9499", "n9500", "n9999", "none"].map((name) => node!.journal.cursor(name)),
+      );
+      assertEquals(cursors, [1, 9000, 8997, 9496, 9500, 7, undefined]);
+      const statement = OVERTAKEN.replaceAll("{schema}", "tackline").replace("$1", "'0'").replace("$2", "'9000'");
+      const plan = await server.sql(`EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) ${statement}`);
+      const scans: [table: string, loops: number][] = [];
+      JSON.stringify(plan, (_, value) => {
+        if (value?.["Relation Name"] !== undefined) scans.push([value["Relation Name"], value["Actual Loops"]]);
+        return value;
+      });
+      const expected = ["consumer", "cursor", "meta", "name", "share"].map((table) => [table, 1]);
+      assertEquals(scans.sort(), expected as typeof scans);
     }));
 });

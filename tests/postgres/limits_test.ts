@@ -63,6 +63,38 @@ describePostgres("PostgresJournal with a role of short time limits", () => {
   });
 });
 
+describePostgres("PostgresJournal with many receivers that have missed much", () => {
+  for (const [name, make] of POSTGRES_CLIENTS) {
+    it(`does what cannot wait before most of their reads, over ${name}`, () =>
+      withPostgresNodes(make, 2, async ([node, other]) => {
+        const bodies = Array.from({ length: 256 }, (_, at) => new Uint8Array(16_000).fill(at));
+        await Promise.all(bodies.map((body) => other!.journal.append(entry(body))));
+        await until(() => node!.told.length === 256, "all at the node");
+        const total = 60;
+        let done = 0;
+        const reads = Array.from({ length: total }, async () => {
+          assertEquals((await node!.journal.read(0, 256)).length, 256);
+          done++;
+        });
+        const before: Record<string, number> = {};
+        const note = async (what: string, action: Promise<unknown>): Promise<void> => {
+          await action;
+          before[what] = done;
+        };
+        await other!.journal.append(entry("other"));
+        await Promise.all([
+          // After that of the other server, which has to be read.
+          note("append", node!.journal.append(entry("own"))),
+          note("has", node!.journal.has(entry("other").digest)),
+        ]);
+        await Promise.all(reads);
+        assertEquals(Object.entries(before).filter(([, reads]) => reads > total / 2), []);
+        assertEquals(node!.told.slice(-2), ["other", "own"]);
+        assertEquals(node!.codes, []);
+      }));
+  }
+});
+
 describePostgres("PostgresJournal whose connections are ended", () => {
   for (const [name, make] of POSTGRES_CLIENTS) {
     it(`by an administrator, again and again, loses nothing and is back each time, over ${name}`, () =>

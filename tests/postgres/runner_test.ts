@@ -4,6 +4,7 @@ import { assertEquals, assertRejects } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import type { PostgresLink } from "../../postgres/link.ts";
 import { quoteName, StatementRunner } from "../../postgres/runner.ts";
+import { until } from "../support/support.ts";
 
 /** A connection that answers with what it is given, in turn. */
 class Answers {
@@ -61,6 +62,29 @@ describe("StatementRunner", () => {
 
   it("rejects without a connection", async () => {
     await assertRejects(() => makeRunner(undefined).run("x"), Error, "PostgreSQL is away");
+  });
+
+  it("hands few statements to the connection at a time, in order, and those for a connection at once", async () => {
+    const answers: PromiseWithResolvers<string[][]>[] = [];
+    const { link, texts } = new Answers(() => {
+      answers.push(Promise.withResolvers<string[][]>());
+      return answers.at(-1)!.promise;
+    });
+    const runner = makeRunner(link);
+    const all = Array.from({ length: 10 }, (_, at) => runner.run(`${at}`));
+    all.push(runner.run("urgent", [], link));
+    assertEquals(texts, ["0", "1", "2", "3", "urgent"]);
+    const failed = assertRejects(() => all[0]!, Error, "no");
+    answers[0]!.reject(new Error("no"));
+    await failed;
+    await until(() => texts.length === 6, "the next one");
+    for (let at = 1; at <= 10; at++) {
+      await until(() => answers.length > at, "a statement");
+      answers[at]!.resolve([[texts[at]!]]);
+    }
+    const found = await Promise.all(all.slice(1));
+    assertEquals(found.map(([row]) => row![0]), ["1", "2", "3", "4", "5", "6", "7", "8", "9", "urgent"]);
+    assertEquals(texts, ["0", "1", "2", "3", "urgent", "4", "5", "6", "7", "8", "9"]);
   });
 
   it("stops when what is under way has ended, and runs nothing more", async () => {
