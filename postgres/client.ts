@@ -6,6 +6,7 @@
  */
 
 import { OptionError } from "../base/errors.ts";
+import { showValue } from "../base/option_names.ts";
 
 /** A pool of `npm:pg` (8 or later), as `new Pool` makes it. */
 export interface PgPool {
@@ -25,6 +26,8 @@ export interface PgClient {
   escapeIdentifier(name: string): string;
   /** Connects. */
   connect(): Promise<unknown>;
+  /** Absent: a client that a pool lends has it, and cannot be used. */
+  readonly release?: undefined;
 }
 
 /** A client of `npm:postgres` (3.4 or later), as `postgres` makes it. */
@@ -100,7 +103,12 @@ export function kindOf(client: unknown): PostgresClientKind {
     if (can("release")) throw new OptionError("The PostgreSQL client is one of a pool: give the pool itself");
     if (can("escapeIdentifier") && typeof given.port === "number") return "client";
   }
-  throw new OptionError("The PostgreSQL client is of none of these kinds: npm:pg, npm:postgres, built into Bun (SQL)");
+  // A text may have a password in it, in more forms than those of a URL.
+  const shown = typeof client === "string" ? "a text" : showValue(client);
+  const hint =
+    "give a pool or client of npm:pg, a client of npm:postgres, the one built into Bun (SQL), or a function " +
+    "that gives one";
+  throw new OptionError(`The PostgreSQL client is of no known kind (${shown}): ${hint}`);
 }
 
 /** Clients of Bun are for other databases too. */
