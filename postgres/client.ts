@@ -94,7 +94,9 @@ export function kindOf(client: unknown): PostgresClientKind {
   const given = (client ?? {}) as Record<string, unknown>;
   const can = (name: string): boolean => typeof given[name] === "function";
   if (can("unsafe")) {
-    if (!can("reserve")) throw new OptionError("The PostgreSQL client is a transaction or a reserved connection");
+    if (!can("reserve") || can("release")) {
+      throw new OptionError("The PostgreSQL client is a transaction or a reserved connection");
+    }
     if (can("subscribe")) return "postgres";
     if (can("flush")) return bunKind(given.options);
   }

@@ -6,6 +6,7 @@
  */
 
 import { randomUUID } from "node:crypto";
+import { systemClock } from "../base/clock.ts";
 import { JournalError, OptionError } from "../base/errors.ts";
 import { type Complete, FieldsReader, type SettingsTable } from "../base/settings.ts";
 import { AgeClock } from "../journal/age_clock.ts";
@@ -89,6 +90,8 @@ const MIB = 1024 * 1024;
 const READ_BYTES = 4 * MIB;
 /** Maximum of epochs that may begin while a batch is written. */
 const MAX_EPOCHS = 5;
+/** Time for a batch, in ms: after that Meta's retries find a new connection, in time for their 200. */
+const BATCH_PATIENCE = 3000;
 
 /**
  * A journal in PostgreSQL 14 or later, which many servers may have open. It opens two connections of its own from the
@@ -186,7 +189,7 @@ export class PostgresJournal implements Journal {
     this.#losses = this.#makeLosses();
     this.#lease = this.#makeLease();
     this.#tail = this.#makeTail();
-    this.#batches = new AppendBatches((entries) => this.#write(entries));
+    this.#batches = new AppendBatches((entries) => this.#writeInTime(entries));
     this.#receivers = this.#makeReceivers();
     this.#trims = new PostgresRetention(this.#runner, this.#age, this.#retention.maxAge);
     this.#trimmer = this.#makeTrimmer();
@@ -459,6 +462,19 @@ export class PostgresJournal implements Journal {
       await this.#delivery.deliverOwn({ seq: appended.seq, bytes, signature, receivedAt }, forward);
     }
     return appended;
+  }
+
+  /** Replaces the connections of a server that accepts statements, and answers nothing: its commit is left open. */
+  async #writeInTime(entries: readonly NewEntry[]): Promise<Appended[]> {
+    const cancel = systemClock.after(
+      BATCH_PATIENCE,
+      () => this.#connections.restartAll(new Error(`no commit within ${BATCH_PATIENCE} ms`)),
+    );
+    try {
+      return await this.#write(entries);
+    } finally {
+      cancel();
+    }
   }
 
   async #write(entries: readonly NewEntry[]): Promise<Appended[]> {

@@ -6,6 +6,7 @@
  */
 
 import { Buffer } from "node:buffer";
+import { setImmediate } from "node:timers";
 import { Ending } from "../base/ending.ts";
 import { unlessAborted } from "../base/promises.ts";
 import type { PostgresJsClient } from "./client.ts";
@@ -38,10 +39,6 @@ interface Reserved {
   release(): void;
 }
 
-interface Subscription {
-  unlisten(): Promise<unknown>;
-}
-
 const BYTEA = 17;
 
 function decode(rows: RawRows): SqlColumn[][] {
@@ -54,30 +51,68 @@ function decode(rows: RawRows): SqlColumn[][] {
   );
 }
 
-/**
- * Finds the connection behind a reservation, which does not report its end. A statement after the end would throw where
- * nobody can catch it.
- */
-async function connectionOf(reserved: Reserved): Promise<[connection: Connection, isDirect: boolean]> {
-  let found: Connection | undefined;
-  const rows = await reserved.unsafe("SELECT pg_backend_pid()::text", [], {
-    onexecute(connection) {
-      found = connection;
-      return true;
-    },
-  }).raw();
-  if (typeof found?.terminate !== "function") throw new Error("this version of npm:postgres is not known: use 3.4");
-  return [found, decode(rows)[0]![0] === String(rows.state?.pid)];
+/** A channel of a client, with the listeners of all links. */
+interface Channel {
+  readonly listeners: Set<(payload: string) => void>;
+  readonly subscribed: Promise<unknown>;
 }
 
 /**
- * Reserves a connection. One that the client would have to open first never comes if `fetch_types` is off (3.4.9): a
- * statement opens it.
+ * Channels of each client. The client listens again by itself after a loss, and then can no longer end the subscription
+ * (3.4.9): so there is one for good, which ends with the client.
  */
-async function reserveOpen(client: PostgresJsClient): Promise<Reserved> {
-  const { fetch_types: fetchesTypes } = client.options as { readonly fetch_types?: boolean };
-  if (fetchesTypes === false) await (client as PostgresJsClient & Reserved).unsafe("SELECT 1", [], { prepare: false });
-  return await client.reserve() as Reserved;
+const channelsOf = new WeakMap<PostgresJsClient, Map<string, Channel>>();
+
+function subscribe(client: PostgresJsClient, name: string): Channel {
+  const channels = channelsOf.get(client) ?? new Map<string, Channel>();
+  channelsOf.set(client, channels);
+  let channel = channels.get(name);
+  if (channel === undefined) {
+    const listeners: Channel["listeners"] = new Set();
+    const subscribed = client.listen(name, (payload) => listeners.forEach((listener) => listener(payload)));
+    channels.set(name, channel = { listeners, subscribed });
+  }
+  return channel;
+}
+
+/**
+ * Finds the connection behind a reservation, which does not report its end. A statement after the end would throw where
+ * no handler can catch it.
+ *
+ * @returns `true` if there is no pooler.
+ */
+async function inspect(reserved: Reserved, found: (connection: Connection) => void): Promise<boolean> {
+  let isKnown = false;
+  const rows = await reserved.unsafe("SELECT pg_backend_pid()::text", [], {
+    onexecute(connection) {
+      isKnown = typeof connection?.terminate === "function";
+      if (isKnown) found(connection);
+      return true;
+    },
+  }).raw();
+  if (!isKnown) throw new Error("this version of npm:postgres is not known: use 3.4");
+  return decode(rows)[0]![0] === String(rows.state?.pid);
+}
+
+/**
+ * Reserves a connection that is open. One that the client would have to open first never comes if `fetch_types` is off
+ * (3.4.9): a statement opens it; another one, if a statement of the program has taken that meanwhile.
+ */
+async function reserve(client: PostgresJsClient, signal: AbortSignal): Promise<Reserved> {
+  const touch = (): Promise<unknown> =>
+    (client as PostgresJsClient & Reserved).unsafe("SELECT 1", [], { prepare: false });
+  await touch();
+  signal.throwIfAborted();
+  const reserving = client.reserve() as Promise<Reserved>;
+  const turn = new Promise<undefined>((resolve) => setImmediate(() => resolve(undefined)));
+  const reserved = await Promise.race([reserving, turn]);
+  if (reserved !== undefined) return reserved;
+  try {
+    return await Promise.race([reserving, touch().then(() => reserving)]);
+  } catch (error) {
+    reserving.then((late) => late.release(), () => {});
+    throw error;
+  }
 }
 
 /**
@@ -96,21 +131,29 @@ export async function openPostgresJs(
   const ending = new Ending(handler);
   let reserved: Reserved | undefined;
   let connection: Connection | undefined;
-  let subscription: Promise<Subscription> | undefined;
+  let channel: Channel | undefined;
+  const listener = (payload: string): void => handler.notified(payload);
   // A pooler has a process number of its own, and may lead each statement to another connection of the server, where
   // the name of a prepared one means another statement, or none.
   let isDirect = false;
   let running = 0;
-  const connect = async (): Promise<void> => {
-    reserved = await unlessAborted(reserveOpen(client), signal, (late) => late.release());
-    [connection, isDirect] = await connectionOf(reserved);
-    connection.onclose = (error) => {
+  const run = async <Answer>(statement: () => Promise<Answer>): Promise<Answer> => {
+    running++;
+    try {
+      return await ending.guard(statement());
+    } finally {
+      running--;
+    }
+  };
+  const watch = (found: Connection): void => {
+    connection = found;
+    found.onclose = (error) => {
       connection = undefined;
       ending.now(error);
     };
   };
   const destroy = (): void => {
-    subscription?.then((listening) => listening.unlisten()).catch(() => {});
+    channel?.listeners.delete(listener);
     // Only one that lives can be given back.
     if (connection !== undefined) {
       connection.onclose = null;
@@ -121,21 +164,30 @@ export async function openPostgresJs(
     }
     ending.now(undefined);
   };
+  const connect = async (): Promise<void> => {
+    const lent = reserved = await unlessAborted(reserve(client, signal), signal, (late) => late.release());
+    try {
+      isDirect = await run(() => inspect(lent, watch));
+    } catch (error) {
+      destroy();
+      throw error;
+    }
+  };
   await ending.open(connect, destroy, signal);
   return {
     async query(text, values = []) {
+      // The client sends it a microtask later, and must not do so once the connection has ended. Ends of connections
+      // come one after the other without microtasks in between: the next one is known only after all of them.
+      await Promise.resolve();
       if (ending.hasEnded) throw new Error("the connection was lost");
-      running++;
-      try {
-        // Prepared statements save a round trip; the program may have turned them off.
-        const prepare = isDirect && values.length > 0;
-        return decode(await ending.guard(reserved!.unsafe(text, values, { prepare }).raw()));
-      } finally {
-        running--;
-      }
+      // Prepared statements save a round trip; the program may have turned them off.
+      const prepare = isDirect && values.length > 0;
+      return decode(await run(() => reserved!.unsafe(text, values, { prepare }).raw()));
     },
-    listen(channel) {
-      return subscription = client.listen(channel, (payload) => handler.notified(payload)) as Promise<Subscription>;
+    listen(name) {
+      channel = subscribe(client, name);
+      channel.listeners.add(listener);
+      return channel.subscribed;
     },
     destroy: () => ending.run(destroy),
   };

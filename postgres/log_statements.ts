@@ -9,7 +9,7 @@
  */
 
 /** Time for the lock of the log, in ms. */
-export const LOCK_TIMEOUT = 4000;
+export const LOCK_TIMEOUT = 2500;
 
 /** Distance between the numbers of two epochs. */
 const LEAP = 2 ** 20;
@@ -20,10 +20,15 @@ export const MAX_LOST = 32;
 
 /** Functions of the log; `{schema}` stands for the schema. */
 export const LOG_FUNCTIONS: string = `
--- The server that gives numbers: each start of a server is another one, since it may have other data.
-CREATE OR REPLACE FUNCTION {schema}.server() RETURNS text LANGUAGE sql STABLE AS $tackline$
-  SELECT (extract(epoch FROM pg_postmaster_start_time()) * 1000000)::bigint::text
-$tackline$;
+-- The server that gives numbers: each start of a server is another one, since it may have other data. So is one whose
+-- processes have crashed, which empties the table run, and one whose tables were put back from a copy. It names the
+-- schema of all it calls instead of a path, which would take some time of each append.
+CREATE OR REPLACE FUNCTION {schema}.server() RETURNS text LANGUAGE plpgsql STABLE AS $without_path$
+BEGIN
+  RETURN pg_catalog.concat_ws('.', extract(epoch FROM pg_catalog.pg_postmaster_start_time()),
+    (SELECT pg_catalog.pg_relation_filenode(m.tableoid) FROM {schema}.meta m), (SELECT r.id FROM {schema}.run r));
+END
+$without_path$;
 
 -- Opens the journal, or creates it. Arguments: ID of the journal that the node knows, or ""; an ID for a new journal;
 -- the numbers that the node knows, "after until ...". Returns ID, last, trimmed, age, base, epochs and losses, with "|"
@@ -52,10 +57,13 @@ BEGIN
   IF m.id <> '' AND p_ours <> '' AND m.id <> p_ours THEN
     RETURN m.id;
   END IF;
+  INSERT INTO {schema}.run (id) SELECT gen_random_uuid()::text WHERE NOT EXISTS (SELECT FROM {schema}.run);
   IF m.id = '' THEN
     m.id := CASE WHEN p_ours = '' THEN p_new ELSE p_ours END;
     -- Numbers were given already if only the row was deleted.
     begins := EXISTS (SELECT FROM {schema}.notification) OR EXISTS (SELECT FROM {schema}.digest);
+    SELECT coalesce(max(n.seq), 0), coalesce(sum(octet_length(n.body)), 0) INTO m.last, m.bytes
+      FROM {schema}.notification n;
   ELSE
     begins := m.run <> {schema}.server();
   END IF;
@@ -90,7 +98,7 @@ BEGIN
   END LOOP;
   SELECT coalesce(string_agg((lower(r) - 1) || ' ' || (upper(r) - 1), ' ' ORDER BY r), '') INTO lost_text
     FROM (SELECT r FROM unnest(lost) r WHERE upper(r) - 1 > m.trimmed ORDER BY r DESC LIMIT ${MAX_LOST}) newest;
-  UPDATE {schema}.meta SET id = m.id, base = m.base, eras = array_to_string(m_eras, ' '), lost = lost_text,
+  UPDATE {schema}.meta SET id = m.id, last = m.last, bytes = m.bytes, base = m.base, eras = array_to_string(m_eras, ' '), lost = lost_text,
     run = {schema}.server() FROM (SELECT eras AS m_eras) e;
   RETURN concat_ws('|', m.id, m.last, m.trimmed, m.age, m.base, array_to_string(eras, ' '), lost_text);
 END

@@ -63,33 +63,53 @@ BEGIN
 END
 $tackline$;
 
+-- Adds ranges to those that are lost.
+CREATE OR REPLACE FUNCTION {schema}.add_lost(p_lost text, p_more int8multirange) RETURNS text LANGUAGE plpgsql IMMUTABLE
+AS $tackline$
+DECLARE
+  before bigint[] := string_to_array(nullif(p_lost, ''), ' ')::bigint[];
+BEGIN
+  RETURN (
+    WITH range AS (
+      SELECT int8range(before[i - 1], before[i], '(]') AS r FROM generate_series(2, cardinality(before), 2) i
+      UNION ALL SELECT r FROM unnest(p_more) r
+    ), newest AS (
+      SELECT r FROM unnest((SELECT range_agg(r) FROM range)) r ORDER BY r DESC LIMIT ${MAX_LOST}
+    )
+    SELECT coalesce(string_agg((lower(r) - 1) || ' ' || (upper(r) - 1), ' ' ORDER BY r), '') FROM newest
+  );
+END
+$tackline$;
+
 -- Notes the notifications that another program has deleted, as lost: retention deletes removed ones only.
 CREATE OR REPLACE FUNCTION {schema}.note_deleted() RETURNS trigger LANGUAGE plpgsql AS $tackline$
 DECLARE
   m record;
-  before bigint[];
-  lost_text text;
 BEGIN
   IF NOT EXISTS (SELECT FROM deleted d, {schema}.meta meta WHERE d.seq > meta.trimmed) THEN
     RETURN NULL;
   END IF;
   SELECT * INTO m FROM {schema}.meta FOR UPDATE;
-  before := string_to_array(nullif(m.lost, ''), ' ')::bigint[];
-  WITH range AS (
-    SELECT int8range(before[i - 1], before[i], '(]') AS r FROM generate_series(2, cardinality(before), 2) i
-    UNION ALL SELECT int8range(d.seq - 1, d.seq, '(]') FROM deleted d WHERE d.seq > m.trimmed
-  ), newest AS (
-    SELECT r FROM unnest((SELECT range_agg(r) FROM range)) r ORDER BY r DESC LIMIT ${MAX_LOST}
-  )
-  SELECT string_agg((lower(r) - 1) || ' ' || (upper(r) - 1), ' ' ORDER BY r) INTO lost_text FROM newest;
-  UPDATE {schema}.meta SET lost = lost_text, bytes = bytes - (
-    SELECT sum(octet_length(d.body)) FROM deleted d WHERE d.seq > m.trimmed
+  UPDATE {schema}.meta SET (lost, bytes) = (
+    SELECT {schema}.add_lost(m.lost, range_agg(int8range(d.seq - 1, d.seq, '(]'))),
+      m.bytes - coalesce(sum(octet_length(d.body)), 0)
+    FROM deleted d WHERE d.seq > m.trimmed
   );
   RETURN NULL;
 END
 $tackline$;
 CREATE OR REPLACE TRIGGER note_deleted AFTER DELETE ON {schema}.notification
   REFERENCING OLD TABLE AS deleted FOR EACH STATEMENT EXECUTE FUNCTION {schema}.note_deleted();
+
+-- Notes that another program has emptied the table.
+CREATE OR REPLACE FUNCTION {schema}.note_truncated() RETURNS trigger LANGUAGE plpgsql AS $tackline$
+BEGIN
+  UPDATE {schema}.meta SET bytes = 0, lost = {schema}.add_lost(lost, int8multirange(int8range(trimmed, last, '(]')));
+  RETURN NULL;
+END
+$tackline$;
+CREATE OR REPLACE TRIGGER note_truncated AFTER TRUNCATE ON {schema}.notification
+  FOR EACH STATEMENT EXECUTE FUNCTION {schema}.note_truncated();
 `;
 
 /** Removes old notifications and digests. Parameters: age, maximum ages of both. One column, as the function says. */

@@ -72,7 +72,7 @@ export class StatementRunner {
   ): Promise<readonly (readonly SqlColumn[])[]> {
     let complete = this.#texts.get(text);
     if (complete === undefined) {
-      complete = text.replaceAll("{schema}", this.schema);
+      complete = text.replaceAll("{schema}", () => this.schema);
       this.#texts.set(text, complete);
     }
     for (let tries = 1;; tries++) {

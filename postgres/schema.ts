@@ -4,6 +4,7 @@
  * | table          | content                                                                                         |
  * |----------------|-------------------------------------------------------------------------------------------------|
  * | `meta`         | one row; see below                                                                              |
+ * | `run`          | one row, with an ID at random: it is gone after a crash of a process of the server              |
  * | `notification` | notifications; `received` by the wall clock, `age` by the age of the journal, in ms             |
  * | `digest`       | digests of bodies, by which a retry is recognised: number of the notification, and `age`        |
  * | `node`         | leases of nodes: a node is dead when its lease has expired                                      |
@@ -22,7 +23,7 @@
  * | `trimmed` | number up to which retention has removed notifications                                                |
  * | `bytes`   | sum of the lengths of all bodies                                                                      |
  * | `age`     | age of the journal, in ms                                                                             |
- * | `run`     | the server that gives numbers: the time of its start                                                  |
+ * | `run`     | the server that gives numbers: its start, the file of `meta`, and the ID in the table `run`             |
  * | `base`    | numbers of this epoch are greater                                                                     |
  * | `eras`    | "base last …": each epoch, and the last number of the one before it                                   |
  * | `lost`    | "after until …": numbers that a node knows and PostgreSQL has forgotten                               |
@@ -70,6 +71,10 @@ CREATE TABLE IF NOT EXISTS {schema}.meta (
   eras text NOT NULL DEFAULT '',
   lost text NOT NULL DEFAULT ''
 ) WITH (fillfactor = 10);
+CREATE UNLOGGED TABLE IF NOT EXISTS {schema}.run (
+  one boolean PRIMARY KEY DEFAULT true CHECK (one),
+  id text NOT NULL
+);
 CREATE TABLE IF NOT EXISTS {schema}.notification (
   seq bigint PRIMARY KEY,
   body bytea NOT NULL,
@@ -126,6 +131,13 @@ const FUNCTIONS: readonly string[] = [
 ];
 
 /**
+ * Where functions, types and operators are looked for: not where another user may have put some whose parameters fit
+ * better than those of the system's own.
+ */
+const PATH = "search_path = pg_catalog, pg_temp";
+const SET_PATH = `SET LOCAL ${PATH};\n`;
+
+/**
  * Writes the statements that make the tables and functions, in one transaction.
  *
  * @param schema Name of the schema.
@@ -135,11 +147,12 @@ const FUNCTIONS: readonly string[] = [
 export function schemaText(schema: string): string {
   assertSchemaName(schema);
   const name = quoteName(schema);
-  return `BEGIN;\nCREATE SCHEMA IF NOT EXISTS ${name};${creation(name)}COMMIT;\n`;
+  return `BEGIN;\n${SET_PATH}CREATE SCHEMA IF NOT EXISTS ${name};${creation(name)}COMMIT;\n`;
 }
 
 function creation(name: string): string {
-  const all = [TABLES, ...FUNCTIONS].join("").replaceAll("{schema}", name);
+  const functions = FUNCTIONS.join("").replaceAll("AS $tackline$", `SET ${PATH} AS $tackline$`);
+  const all = `${TABLES}${functions}`.replaceAll("{schema}", name);
   return `${all}INSERT INTO ${name}.meta (version) VALUES (${SCHEMA_VERSION}) ON CONFLICT DO NOTHING;\n`;
 }
 
@@ -202,11 +215,11 @@ export async function ensureSchema(link: PostgresLink, schema: string): Promise<
   }
 }
 
-/** Makes the tables and functions. All is one transaction, since it is one text; nodes that start at once take turns. */
+/** Makes the tables and functions. One text is one transaction; nodes that start at the same time take turns. */
 async function create(link: PostgresLink, name: string, hasSchema: boolean): Promise<void> {
   const lock =
     "SELECT pg_advisory_xact_lock(hashtextextended('tackline', 0));\nSET LOCAL client_min_messages = warning;\n";
-  await link.query(`${lock}${hasSchema ? "" : `CREATE SCHEMA IF NOT EXISTS ${name};`}${creation(name)}`);
+  await link.query(`${SET_PATH}${lock}${hasSchema ? "" : `CREATE SCHEMA IF NOT EXISTS ${name};`}${creation(name)}`);
 }
 
 function refused(why: string, cause?: unknown): JournalError {

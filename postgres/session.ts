@@ -13,8 +13,10 @@ import type { LinkOpener } from "./open_link.ts";
 /** Back-off in ms: the connection is back within 2 s after a restart of PostgreSQL. */
 const RECONNECT: BackoffSettings = { minDelay: 100, maxDelay: 1000, minUptime: 1000 };
 /** Interval between probes of an open connection, and time for an answer or for a step of connecting, in ms. */
-const PROBE_INTERVAL = 5000;
+const PROBE_INTERVAL = 2000;
 const PATIENCE = 5000;
+/** Time until a probe that is wanted at once, in ms: the connections of one server end together, one by one. */
+const CHECK_DELAY = 50;
 
 /** Owner of a {@linkcode PostgresSession}. */
 export interface PostgresSessionOwner {
@@ -62,6 +64,7 @@ export class PostgresSession {
   #connecting: Promise<void>;
   #attempt = new AbortController();
   #cancel: () => void = () => {};
+  #probing = false;
   /** Gives up the connection that is open, or being opened. */
   #fail: (error: unknown) => void = () => {};
   #whenUp: PromiseWithResolvers<void> = Promise.withResolvers<void>();
@@ -132,7 +135,7 @@ export class PostgresSession {
     this.#link = opened;
     this.#upSince = this.#clock.now();
     this.#whenUp.resolve();
-    this.#scheduleProbe(opened, lost);
+    this.#scheduleProbe(opened, PROBE_INTERVAL);
   }
 
   /**
@@ -144,27 +147,31 @@ export class PostgresSession {
     this.#fail(error);
   }
 
-  /** Probes the connection now, if one is ready. */
+  /** Probes the connection soon, if one is ready. */
   check(): void {
-    const link = this.#link;
-    const fail = this.#fail;
-    if (link !== undefined) this.#owner.probe(link).catch(fail);
+    if (this.#link === undefined || this.#probing) return;
+    this.#cancel();
+    this.#scheduleProbe(this.#link, CHECK_DELAY);
   }
 
   /** Detects a peer that vanished silently, and a primary that became a standby. */
-  #scheduleProbe(link: PostgresLink, lost: (error: unknown) => void): void {
-    this.#cancel = this.#clock.after(PROBE_INTERVAL, () => {
+  #scheduleProbe(link: PostgresLink, delay: number): void {
+    const lost = this.#fail;
+    this.#cancel = this.#clock.after(delay, () => {
+      this.#probing = true;
       this.#cancel = this.#clock.after(PATIENCE, () => lost(new Error(`no answer within ${PATIENCE} ms`)));
       this.#owner.probe(link).then(() => {
         if (this.#link !== link) return;
         this.#cancel();
-        this.#scheduleProbe(link, lost);
+        this.#probing = false;
+        this.#scheduleProbe(link, PROBE_INTERVAL);
       }, lost);
     });
   }
 
   #lost(error: unknown): void {
     this.#cancel();
+    this.#probing = false;
     if (this.#closed) return;
     const uptime = this.#link === undefined ? undefined : this.#clock.now() - this.#upSince;
     if (this.#link !== undefined) this.#whenUp = Promise.withResolvers<void>();

@@ -24,13 +24,11 @@ import { LEASE_DURATION, NodeLease } from "../journal/node_lease.ts";
 import { notifyAppended, notifyTrimmed } from "../journal/notify.ts";
 import { RETENTION_HINTS, RETENTION_SETTINGS, type RetentionSettings } from "../journal/retention.ts";
 import type { SequenceRange } from "../journal/sequence_ranges.ts";
-import { SharedPart } from "../journal/shared_part.ts";
 import { JournalTrimmer } from "../journal/trimmer.ts";
 import { AnswerSize } from "./answer_size.ts";
 import { explainSlots, isMoving } from "./cluster_errors.ts";
 import { JournalConnections } from "./connections.ts";
 import { CURSOR_SCRIPTS } from "./cursor_scripts.ts";
-import { RedisCursors } from "./cursors.ts";
 import { OrderedDelivery, type ReadResult } from "../journal/ordered_delivery.ts";
 import { decodeEntry, encodeBody } from "./entry.ts";
 import { JournalEpoch, type OpenAnswer } from "./epoch.ts";
@@ -40,11 +38,11 @@ import { APPEND, LOG_SCRIPTS, OPEN, READ, SIGN } from "./log_scripts.ts";
 import { JournalLosses } from "./losses.ts";
 import { NAME_SCRIPTS } from "./name_scripts.ts";
 import { linkOpener } from "./open_link.ts";
+import { RedisReceivers } from "./receivers.ts";
 import { ReplicaConfirmation } from "./replicas.ts";
 import { trimRedis } from "./retention.ts";
 import { ScriptRunner } from "./script_runner.ts";
 import { readDurability, readEviction, type RedisDurability } from "./server_config.ts";
-import { RedisSharedStore } from "./shared_cursor.ts";
 import type { RedisSource } from "./source.ts";
 import { StreamTail } from "./tail.ts";
 
@@ -166,10 +164,8 @@ export class RedisJournal implements Journal {
   #lease: NodeLease<RedisLink>;
   #tail: StreamTail;
   #replicas: ReplicaConfirmation;
-  #cursors: RedisCursors;
+  #receivers: RedisReceivers;
   #trimmer: JournalTrimmer<RedisLink>;
-  #sharedCursors = new Set<SharedPart>();
-  #sharedCursorCount = 0;
   #answerSize = new AnswerSize();
 
   #delivery: OrderedDelivery;
@@ -212,7 +208,7 @@ export class RedisJournal implements Journal {
     this.#losses = this.#makeLosses();
     this.#lease = this.#makeLease();
     this.#tail = this.#makeTail();
-    this.#cursors = this.#makeCursors();
+    this.#receivers = this.#makeReceivers();
     this.#trimmer = this.#makeTrimmer();
   }
 
@@ -289,8 +285,10 @@ export class RedisJournal implements Journal {
     });
   }
 
-  #makeCursors(): RedisCursors {
-    return new RedisCursors(this.#node, this.#runner, this.#retention, this.#age, {
+  #makeReceivers(): RedisReceivers {
+    return new RedisReceivers(this.#node, this.#runner, this.#answerSize, this.#retention, this.#age, {
+      learn: (trimmed, news) => this.#losses.learn(trimmed, news),
+      lost: () => this.#losses.ranges,
       report: (error) => this.#report(error),
       track: (writing) => this.#track(writing),
       confirmsNames: this.#replicas.isRequired,
@@ -304,8 +302,8 @@ export class RedisJournal implements Journal {
       trim: () => trimRedis(this.#runner, this.#age, this.#retention.maxAge),
       trimmed: (trimmed) => this.#losses.trim(trimmed),
       report: async ({ before, trimmed }) =>
-        notifyTrimmed(this.#listener, await this.#cursors.readAll(), before, trimmed),
-      expire: () => this.#cursors.expire(),
+        notifyTrimmed(this.#listener, await this.#receivers.cursors.readAll(), before, trimmed),
+      expire: () => this.#receivers.cursors.expire(),
       failed: (error) => this.#report(writeError(error)),
     });
   }
@@ -337,10 +335,7 @@ export class RedisJournal implements Journal {
       this.#connections.restartTail(new Error("the numbers come from another server"));
     }
     // Written once the connection is ready for others.
-    void this.#connections.ready.then(() => {
-      this.#cursors.flush();
-      for (const cursor of this.#sharedCursors) cursor.flush();
-    });
+    void this.#connections.ready.then(() => this.#receivers.flush());
   }
 
   async #checkEviction(link: RedisLink): Promise<JournalError | undefined> {
@@ -560,7 +555,7 @@ export class RedisJournal implements Journal {
    */
   async cursor(name: string): Promise<number | undefined> {
     this.#assertOpen();
-    return await this.#reads(() => this.#cursors.read(name));
+    return await this.#reads(() => this.#receivers.cursors.read(name));
   }
 
   /**
@@ -574,7 +569,7 @@ export class RedisJournal implements Journal {
   async admit(name: string, start: number, shared: boolean): Promise<number> {
     this.#assertOpen();
     try {
-      return await this.#cursors.admit(name, start, shared);
+      return await this.#receivers.cursors.admit(name, start, shared);
     } catch (cause) {
       throw writeError(cause);
     }
@@ -595,7 +590,7 @@ export class RedisJournal implements Journal {
    * @param seq Sequence number up to which it has acknowledged all notifications.
    */
   saveCursor(name: string, seq: number): void {
-    this.#cursors.save(name, seq);
+    this.#receivers.cursors.save(name, seq);
   }
 
   /**
@@ -604,7 +599,7 @@ export class RedisJournal implements Journal {
    * @param name Its name.
    */
   release(name: string): void {
-    this.#cursors.release(name);
+    this.#receivers.cursors.release(name);
   }
 
   /**
@@ -617,35 +612,24 @@ export class RedisJournal implements Journal {
    * @returns The part of this node in the cursor.
    */
   share(name: string, start: number, wanted: string, wake: () => void): SharedCursor {
-    const consumer = `${this.#node}.${this.#sharedCursorCount++}`;
-    const size = this.#answerSize;
-    const store = new RedisSharedStore({ name, start, wanted, consumer }, size, this.#runner, {
-      learn: (trimmed, news) => this.#losses.learn(trimmed, news),
-      lost: () => this.#losses.ranges,
-      failed: (error) => this.#report(writeError(error)),
-    });
-    const cursor = new SharedPart(store, wake, () => void this.#sharedCursors.delete(cursor));
-    this.#sharedCursors.add(cursor);
-    return cursor;
+    return this.#receivers.share(name, start, wanted, wake);
   }
 
   /** Writes all that is not written yet, and closes the connections. The content of Redis stays. */
   async close(): Promise<void> {
     if (this.#closed) return;
-    this.#cursors.flush();
-    for (const cursor of this.#sharedCursors) cursor.leave();
+    this.#receivers.beginClose();
     if (this.#trimmer.isPending) this.#writing.add(this.#trimmer.flush().catch(() => {}));
     this.#closed = true;
     this.#connections.beginClose();
-    this.#cursors.close();
     this.#trimmer.stop();
     this.#lease.stop();
     this.#tail.cancelPatience();
     await Promise.allSettled(this.#writing);
-    await Promise.all([...this.#sharedCursors].map((cursor) => cursor.ended));
+    await this.#receivers.closed();
     await this.#lease.remove();
     await this.#connections.close();
     await this.#tail.stopped();
-    this.#cursors.cancel();
+    this.#receivers.cursors.cancel();
   }
 }

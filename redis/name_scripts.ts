@@ -1,8 +1,8 @@
 /**
  * Scripts of the names of receivers: a bounded number of names, each kept for a limited time without a connection.
  *
- * Besides the keys listed in script.ts there is `seen`, a zset: by name, the age of the journal at the last connection;
- * -1: replicas have not confirmed the name yet, and its receiver is not admitted.
+ * The age -1 of a name in the key `seen` says that replicas have not confirmed the name yet, and its receiver is not
+ * admitted.
  *
  * @module
  */

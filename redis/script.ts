@@ -14,6 +14,8 @@
  * | `node:ID`      | string | lease of a node: expires when the node dies                                           |
  * | `gone`         | set    | consumers of groups that ended with unfinished notifications                          |
  * | `wanted:NAME`  | string | filters of the receivers that share a name                                            |
+ * | `seen`         | zset   | by name: age of the journal at its last connection; see name_scripts.ts               |
+ * | `place`        | string | name of this key, with the `keyPrefix` of the first node's client; see place.ts       |
  *
  * Further fields of `meta`:
  *

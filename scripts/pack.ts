@@ -3,7 +3,7 @@
  *
  *   deno task pack                     writes tackline-websocket-VERSION.tgz
  *   deno task pack --output x.tgz      writes another file
- *   deno task pack --check-size        fails if the tarball is larger than 430 KB, as CI asks; it is written anyway
+ *   deno task pack --check-size        fails if the tarball is larger than 470 KB, as CI asks; it is written anyway
  *
  * `deno pack` makes JavaScript and types of the sources. Here the rest is done: comments and the names of local
  * variables leave the JavaScript (the comments stay in the types), the page of the live inbox is made anew, and
@@ -54,7 +54,7 @@ const KILOBYTE = 1024;
  * has: 108 are types with their documentation, 51 the JavaScript of `cloud_api/`, 46 the page of the inbox, 13 the
  * entry for programs of npm `ws`, types included. More passes of terser and zopfli save nothing.
  */
-const MAX_SIZE = 430 * KILOBYTE;
+const MAX_SIZE = 470 * KILOBYTE;
 /** Longest line of JavaScript, so that the places in stack traces can be found. */
 const LINE = 120;
 /** The time in each archive, of npm's too, so that the same files make the same archive. */

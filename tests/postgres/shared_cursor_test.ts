@@ -1,4 +1,4 @@
-/** Receivers of several servers that share a name: each notification goes to one of them, whichever server dies or leaves. */
+/** Receivers of several servers that share a name: each notification goes to one, whichever server dies or leaves. */
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";

@@ -307,10 +307,13 @@ describe("Backplane of a server", () => {
   });
 
   it("accepts supported Redis clients only", () => {
-    for (const client of [undefined, {}, new Map(), { duplicate() {} }]) {
-      assertThrows(() => new RedisBackplane(client as unknown as RedisClient), OptionError, "npm:redis");
+    for (const client of [undefined, {}, new Map(), { duplicate() {} }, { duplicate() {}, nodeClient() {} }]) {
+      const error = assertThrows(() => new RedisBackplane(client as unknown as RedisClient), OptionError);
+      assert(error.message.startsWith("The Redis client is of no known kind ("), error.message);
+      assert(error.message.includes("npm:redis"), error.message);
     }
-    for (const more of [{ isCluster: true }, { acquire() {} }, { nodeClient() {} }]) {
+    // A pool, and createSentinel of version 5, which have all that a single client has.
+    for (const more of [{ acquire() {}, release() {} }, { acquire() {} }, { execute() {}, totalClients: 1 }]) {
       const client = { duplicate() {}, call() {}, sendCommand() {}, isReady: true, status: "ready", ...more };
       assertThrows(
         () => new RedisBackplane(client as unknown as RedisClient),

@@ -245,11 +245,16 @@ describeRedis("A client of the program", () => {
       "The Redis client is a pool of npm:redis (createClientPool): give a client with one connection to one Redis",
     );
     await assertRejects(() => RedisJournal.open(pool), OptionError, "a pool of npm:redis (createClientPool)");
+    // createSentinel of version 5 does not tell its sentinels, as getSentinelNode of version 6 does.
     const kinds: [object, string][] = [
-      [{ acquire() {}, release() {} }, "a pool of clients"],
+      [{ acquire() {}, release() {}, duplicate() {} }, "a pool of clients"],
+      [{ acquire() {}, isReady: true, duplicate() {} }, "for sentinels (createSentinel of npm:redis)"],
     ];
     for (const [client, kind] of kinds) {
-      assertThrows(() => new RedisBackplane(client as RedisClient), OptionError, `The Redis client is ${kind}: `);
+      const message = `The Redis client is ${kind}: give a client with one connection to one Redis`;
+      const error = assertThrows(() => new RedisBackplane(client as RedisClient), OptionError);
+      assertEquals(error.message, message);
+      await assertRejects(() => RedisJournal.open(client as RedisClient), OptionError, message);
     }
     await program.close();
     await redis.stop();

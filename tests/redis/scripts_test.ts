@@ -261,4 +261,24 @@ describeRedis("Scripts of the journal in Redis", () => {
     await Promise.all([node.close(), admin.close()]);
     await redis.stop();
   });
+
+  it("keep the place of a receiver on its own node, also when the lease of the node has expired", async () => {
+    await using redis = await RedisServer.start();
+    await using admin = await make!(redis.url);
+    const link = { send: ([command, ...args]: string[]) => admin.command(command!, ...args) } as RedisLink;
+    const run = (script: RedisScript, ...args: (string | number)[]): Promise<unknown> => script.run(link, "{a}", args);
+    const nodes = async (): Promise<unknown[]> => (await admin.command("HKEYS", "{a}cursor:keeper") as string[]).sort();
+    await run(scripts.SAVE, "keeper", "dead", 0, 3);
+    await run(scripts.SIGN, "alive", 60_000);
+    await run(scripts.SAVE, "keeper", "alive", 2, 4);
+    // The dead one was further than the other when that came, which takes over.
+    assertEquals(await nodes(), ["alive"]);
+    // As if it had been cut off from Redis for longer than its lease lasts.
+    await admin.command("DEL", "{a}node:alive");
+    for (const cursor of [5, 6]) {
+      await run(scripts.SAVE, "keeper", "alive", cursor, cursor);
+      assertEquals(await nodes(), ["alive"]);
+      assertEquals(Number(await run(scripts.CURSOR, "keeper")), cursor);
+    }
+  });
 });

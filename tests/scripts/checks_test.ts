@@ -132,7 +132,7 @@ describe("check_layers.ts", () => {
   it("prints the rooms with --rooms, even if rules are broken", () => {
     using project = new Project({});
     const { status, lines } = project.run(command, "--rooms");
-    assertEquals([status, lines.length], [0, 28]);
+    assertEquals([status, lines.length], [0, 30]);
     assertEquals(lines[1], "            imports nothing");
   });
 });

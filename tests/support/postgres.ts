@@ -317,6 +317,16 @@ export class PostgresServer implements AsyncDisposable {
     for (const pid of this.#processes()) send(pid, "SIGKILL");
   }
 
+  /** Kills the process of one connection: the server then starts its other processes again, from what is on disk. */
+  async crash(): Promise<void> {
+    const client = await connectPg(this.url);
+    const [row] = await client.query("SELECT pg_backend_pid() AS pid");
+    const begun = this.#log.length;
+    send(row!.pid as number, "SIGKILL");
+    await until(() => this.#log.slice(begun).includes("ready to accept connections"), "the server");
+    await client.close().catch(() => {});
+  }
+
   /** Has it stand still without a word, or go on. */
   freeze(frozen: boolean): void {
     if (frozen) {

@@ -152,11 +152,13 @@ export class RedisCluster implements AsyncDisposable {
    * @param key The key.
    * @param to The new owner.
    * @param between Called before the first key, and after each one, with the number that were moved.
+   * @param next Chooses the next key; by default the first one that Redis tells.
    */
   async move(
     key: string,
     to: ClusterServer,
     between: (moved: number) => Promise<void> | void = () => {},
+    next: (names: readonly string[]) => string | undefined = ([name]) => name,
   ): Promise<void> {
     const slot = `${hashSlot(key)}`;
     const from = await this.owner(key);
@@ -164,7 +166,7 @@ export class RedisCluster implements AsyncDisposable {
     await from.ask("CLUSTER", "SETSLOT", slot, "MIGRATING", to.id);
     for (let moved = 0;; moved++) {
       await between(moved);
-      const [name] = await from.ask("CLUSTER", "GETKEYSINSLOT", slot, "1") as string[];
+      const name = next(await from.ask("CLUSTER", "GETKEYSINSLOT", slot, "100") as string[]);
       if (name === undefined) break;
       await from.ask("MIGRATE", "127.0.0.1", `${to.redis.port}`, name, "0", "5000");
     }
