@@ -30,7 +30,10 @@ export interface PgClient {
   readonly release?: undefined;
 }
 
-/** A client of `npm:postgres` (3.4 or later), as `postgres` makes it. */
+/**
+ * A client of `npm:postgres` (3.4 or later), as `postgres` makes it. A journal takes two of its connections (`max`, 10 by
+ * default), and one more to listen.
+ */
 export interface PostgresJsClient {
   /** Its options, complete. */
   readonly options: object;
@@ -80,6 +83,9 @@ export type PostgresClientMaker = () => PostgresClient | Promise<PostgresClient>
  */
 export type PostgresSource = PostgresClient | PostgresClientMaker;
 
+/** Number of connections that a client of `npm:postgres` lends to a journal; it opens one more to listen. */
+const LENT = 2;
+
 /** Kind of a client. */
 export type PostgresClientKind = "pool" | "client" | "postgres" | "bun";
 
@@ -97,7 +103,7 @@ export function kindOf(client: unknown): PostgresClientKind {
     if (!can("reserve") || can("release")) {
       throw new OptionError("The PostgreSQL client is a transaction or a reserved connection");
     }
-    if (can("subscribe")) return "postgres";
+    if (can("subscribe")) return postgresJsKind(given.options);
     if (can("flush")) return bunKind(given.options);
   }
   if (can("connect") && can("query")) {
@@ -111,6 +117,15 @@ export function kindOf(client: unknown): PostgresClientKind {
     "give a pool or client of npm:pg, a client of npm:postgres, the one built into Bun (SQL), or a function " +
     "that gives one";
   throw new OptionError(`The PostgreSQL client is of no known kind (${shown}): ${hint}`);
+}
+
+/** A client of `npm:postgres` lends its own connections, of which it has a fixed maximum. */
+function postgresJsKind(options: unknown): "postgres" {
+  const { max } = (options ?? {}) as { max?: unknown };
+  if (!(Number(max) < LENT)) return "postgres";
+  throw new OptionError(
+    `The client of npm:postgres has "max": ${max}, and a journal takes ${LENT} of its connections: give it more`,
+  );
 }
 
 /** Clients of Bun are for other databases too. */

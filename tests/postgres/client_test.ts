@@ -5,8 +5,10 @@ import { describe, it } from "@std/testing/bdd";
 import { OptionError } from "../../base/errors.ts";
 import { isResolver, kindOf, type PostgresClient } from "../../postgres/client.ts";
 import { describePostgres } from "../support/describe_postgres.ts";
+import { entry } from "../support/journal_entry.ts";
 import { PostgresServer } from "../support/postgres.ts";
-import { POSTGRES_CLIENTS } from "../support/postgres_clients.ts";
+import { connectPostgresJs, POSTGRES_CLIENTS } from "../support/postgres_clients.ts";
+import { PostgresNode } from "../support/postgres_node.ts";
 
 const KINDS: Readonly<Record<string, string>> = {
   "npm:pg Pool": "pool",
@@ -38,6 +40,17 @@ describePostgres("kindOf() of real clients", () => {
         one.release();
       }
     }
+  });
+
+  it("refuses one of npm:postgres with fewer connections than a journal takes, which would wait for ever", async () => {
+    await using server = await PostgresServer.start();
+    await using small = await connectPostgresJs(server.url, { max: 1 });
+    const message = '"max": 1, and a journal takes 2 of its connections: give it more';
+    assertThrows(() => kindOf(small.client), OptionError, message);
+    await using enough = await connectPostgresJs(server.url, { max: 2 });
+    assertEquals(kindOf(enough.client), "postgres");
+    await using node = await PostgresNode.open(() => Promise.resolve(enough), server);
+    assertEquals((await node.journal.append(entry("a"))).duplicate, false);
   });
 });
 
