@@ -466,12 +466,14 @@ export class PostgresJournal implements Journal {
 
   /** Replaces the connections of a server that accepts statements, and answers nothing: its commit is left open. */
   async #writeInTime(entries: readonly NewEntry[]): Promise<Appended[]> {
-    const cancel = systemClock.after(
-      BATCH_PATIENCE,
-      () => this.#connections.restartAll(new Error(`no commit within ${BATCH_PATIENCE} ms`)),
-    );
+    const late = Promise.withResolvers<never>();
+    const cancel = systemClock.after(BATCH_PATIENCE, () => {
+      const error = new Error(`no commit within ${BATCH_PATIENCE} ms`);
+      late.reject(error);
+      this.#connections.restartAll(error);
+    });
     try {
-      return await this.#write(entries);
+      return await Promise.race([this.#write(entries), late.promise]);
     } finally {
       cancel();
     }

@@ -64,7 +64,6 @@ export const TESTED_ELSEWHERE: ReadonlyMap<string, string> = new Map([
   ["postgres/connections.ts", "tests/postgres/failover_test.ts, limits_test.ts: away and back, standbys, too many"],
   ["postgres/durability.ts", "tests/postgres/surroundings_test.ts: how durable a commit is"],
   ["postgres/epoch.ts", "tests/postgres/failover_test.ts: no number twice, what a standby lacked"],
-  ["postgres/js_link.ts", "tests/postgres/cuts_test.ts: the connection is lost at every statement, with this client"],
   ["postgres/losses.ts", "tests/postgres/failover_test.ts: what a fail-over has lost"],
   ["postgres/pg_link.ts", "tests/postgres/cuts_test.ts: the connection is lost at every statement, with this client"],
   ["postgres/schema.ts", "tests/postgres/surroundings_test.ts: made once, refused, used without the right to make it"],

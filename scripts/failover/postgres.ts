@@ -104,13 +104,12 @@ async function freeze(rig: Replication): Promise<void> {
   await rig.demote();
 }
 
-// Of the nodes on Deno none has npm:postgres, which may end the process when a connection is lost (3.4.9, Deno 2.9).
 export const ENGINE: Engine<Replication> = {
   needs: ["PostgreSQL", "npm:pg@8.23.1", "npm:postgres@3.4.9"],
   cases: {
     kill: {
       text: "`kill -9` of a primary with a synchronous standby, which takes over 2 s later",
-      clients: [{ Deno: "npm:pg Client", Bun: "Bun.sql" }, { Deno: "npm:pg Pool", Bun: "npm:postgres" }],
+      clients: [{ Deno: "npm:pg Client", Bun: "Bun.sql" }, { Deno: "npm:postgres", Bun: "npm:pg Pool" }],
       longestGap: 5000,
       fault: kill,
     },
@@ -122,7 +121,7 @@ export const ENGINE: Engine<Replication> = {
     },
     graceful: {
       text: "`pg_ctl stop -m fast`, the standby takes over, and the primary follows it",
-      clients: [{ Deno: "npm:pg Client", Bun: "npm:pg Pool" }],
+      clients: [{ Deno: "npm:postgres", Bun: "npm:pg Pool" }],
       longestGap: 5000,
       fault: switchOver,
     },
@@ -130,7 +129,7 @@ export const ENGINE: Engine<Replication> = {
       text:
         "the primary stands still for 7 s; meanwhile the standby takes over; then it goes on as if nothing had been",
       clients: [{ Deno: "npm:pg Client", Bun: "Bun.sql" }],
-      longestGap: 12_000,
+      longestGap: 5000,
       fault: freeze,
     },
   },

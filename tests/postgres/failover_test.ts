@@ -94,7 +94,7 @@ describePostgres("PostgresJournal with a synchronous standby", () => {
     const [node] = await pair.open(make!, 1);
     await node!.journal.append(entry("before"));
     pair.standby.freeze(true);
-    const error = await assertRejects(() => node!.journal.append(entry("a")), JournalError);
+    const error = await assertRejects(() => node!.journal.append(entry("a")), JournalError, "no commit within 3000 ms");
     assertEquals(error.code, "ERR_JOURNAL_WRITE");
     pair.standby.freeze(false);
     await until(() => node!.journal.append(entry("a")).then(() => true, () => false), "the retry");
@@ -109,6 +109,8 @@ describePostgres("PostgresJournal with a synchronous standby", () => {
     const feed = new Feed(nodes);
     await feed.more(20);
     pair.primary.freeze(true);
+    await until(() => feed.refused.length > 0, "a refusal");
+    assertStringIncludes(feed.refused[0]!.message, "no commit within 3000 ms");
     await pair.promote();
     await feed.more(20);
     pair.primary.freeze(false);

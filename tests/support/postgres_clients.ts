@@ -79,10 +79,15 @@ async function makePool(url: string): Promise<PostgresProgram> {
   return new PostgresProgram(pool, async (text, values) => (await pool.query(text, values)).rows, () => pool.end());
 }
 
-async function makePostgres(url: string): Promise<PostgresProgram> {
+/**
+ * Connects with npm:postgres.
+ *
+ * @param options More options of the package.
+ */
+export async function connectPostgresJs(url: string, options: object = {}): Promise<PostgresProgram> {
   const { default: postgres } = await npm("npm:postgres@3.4.9");
   // Otherwise it asks for types with each connection, and does not handle the rejection if that is lost meanwhile.
-  const sql = postgres(url, { fetch_types: false, onnotice: () => {} });
+  const sql = postgres(url, { fetch_types: false, onnotice: () => {}, ...options });
   await sql`SELECT 1`;
   return new PostgresProgram(sql, (text, values = []) => sql.unsafe(text, values), () => sql.end({ timeout: 0 }));
 }
@@ -99,6 +104,6 @@ async function makeBun(url: string): Promise<PostgresProgram> {
 export const POSTGRES_CLIENTS: ReadonlyMap<string, PostgresMaker> = new Map([
   ["npm:pg Pool", makePool],
   ["npm:pg Client", connectPg],
-  ["npm:postgres", makePostgres],
+  ["npm:postgres", (url: string) => connectPostgresJs(url)],
   ...onDeno ? [] : [["Bun.sql", makeBun] as const],
 ]);
