@@ -185,6 +185,7 @@ export function showValue(value: unknown): string {
   if (typeof value === "function") return "a function";
   if (typeof value !== "object" || value === null) return String(value);
   try {
+    if (value instanceof Promise) return "a promise";
     return Array.isArray(value) ? "an array" : "an object";
   } catch {
     // A revoked Proxy.

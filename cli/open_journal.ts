@@ -4,6 +4,7 @@
  * @module
  */
 
+import { JournalError } from "../base/errors.ts";
 import type { Journal } from "../journal/journal.ts";
 import type { RedisClient } from "../redis/client.ts";
 import type { PostgresClient } from "../postgres/client.ts";
@@ -42,10 +43,16 @@ export async function openJournal(place: JournalPlace, flags: JournalFlags): Pro
     case "file":
       return { journal: place.path, shown: `in ${place.path}`, close: async () => {} };
     case "redis":
-      return await openRedis(place, flags);
+      return await openRedis(place, flags).catch((error) => failedAt(place, error));
     case "postgres":
-      return await openPostgres(place, flags);
+      return await openPostgres(place, flags).catch((error) => failedAt(place, error));
   }
+}
+
+/** Adds the place to the error of a journal: some clients say "Failed to connect" only. */
+function failedAt({ shown }: DatabasePlace, error: unknown): never {
+  if (!(error instanceof JournalError)) throw error;
+  throw new JournalError(error.code, `${error.message} (${shown})`, { cause: error });
 }
 
 async function openRedis({ url, shown }: DatabasePlace, flags: JournalFlags): Promise<OpenedJournal> {

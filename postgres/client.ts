@@ -6,6 +6,7 @@
  */
 
 import { OptionError } from "../base/errors.ts";
+import { showValue } from "../base/option_names.ts";
 
 /** A pool of `npm:pg` (8 or later), as `new Pool` makes it. */
 export interface PgPool {
@@ -25,9 +26,14 @@ export interface PgClient {
   escapeIdentifier(name: string): string;
   /** Connects. */
   connect(): Promise<unknown>;
+  /** Absent: a client that a pool lends has it, and cannot be used. */
+  readonly release?: undefined;
 }
 
-/** A client of `npm:postgres` (3.4 or later), as `postgres` makes it. */
+/**
+ * A client of `npm:postgres` (3.4 or later), as `postgres` makes it. A journal takes two of its connections (`max`, 10 by
+ * default), and one more to listen.
+ */
 export interface PostgresJsClient {
   /** Its options, complete. */
   readonly options: object;
@@ -77,6 +83,9 @@ export type PostgresClientMaker = () => PostgresClient | Promise<PostgresClient>
  */
 export type PostgresSource = PostgresClient | PostgresClientMaker;
 
+/** Number of connections that a client of `npm:postgres` lends to a journal; it opens one more to listen. */
+const LENT = 2;
+
 /** Kind of a client. */
 export type PostgresClientKind = "pool" | "client" | "postgres" | "bun";
 
@@ -94,7 +103,7 @@ export function kindOf(client: unknown): PostgresClientKind {
     if (!can("reserve") || can("release")) {
       throw new OptionError("The PostgreSQL client is a transaction or a reserved connection");
     }
-    if (can("subscribe")) return postgresKind(given.options);
+    if (can("subscribe")) return postgresJsKind(given.options);
     if (can("flush")) return bunKind(given.options);
   }
   if (can("connect") && can("query")) {
@@ -102,18 +111,21 @@ export function kindOf(client: unknown): PostgresClientKind {
     if (can("release")) throw new OptionError("The PostgreSQL client is one of a pool: give the pool itself");
     if (can("escapeIdentifier") && typeof given.port === "number") return "client";
   }
-  throw new OptionError("The PostgreSQL client is of none of these kinds: npm:pg, npm:postgres, built into Bun (SQL)");
+  // A text may have a password in it, in more forms than those of a URL.
+  const shown = typeof client === "string" ? "a text" : showValue(client);
+  const hint =
+    "give a pool or client of npm:pg, a client of npm:postgres, the one built into Bun (SQL), or a function " +
+    "that gives one";
+  throw new OptionError(`The PostgreSQL client is of no known kind (${shown}): ${hint}`);
 }
 
-/** Connections that a client of `npm:postgres` lends to a journal. */
-const LENT = 2;
-
-/** A client of `npm:postgres` lends its own connections: with too few, the journal would wait for one for ever. */
-function postgresKind(options: unknown): "postgres" {
+/** A client of `npm:postgres` lends its own connections, of which it has a fixed maximum. */
+function postgresJsKind(options: unknown): "postgres" {
   const { max } = (options ?? {}) as { max?: unknown };
-  if (typeof max !== "number" || max >= LENT) return "postgres";
-  const more = `the journal uses ${LENT} of its connections: give it a "max" of ${LENT} or more, and more for yourself`;
-  throw new OptionError(`The PostgreSQL client of npm:postgres has "max" ${max}, and ${more}`);
+  if (!(Number(max) < LENT)) return "postgres";
+  throw new OptionError(
+    `The client of npm:postgres has "max": ${max}, and a journal takes ${LENT} of its connections: give it more`,
+  );
 }
 
 /** Clients of Bun are for other databases too. */

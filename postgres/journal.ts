@@ -7,7 +7,7 @@
 
 import { randomUUID } from "node:crypto";
 import { systemClock } from "../base/clock.ts";
-import { JournalError } from "../base/errors.ts";
+import { JournalError, OptionError } from "../base/errors.ts";
 import { type Complete, FieldsReader, type SettingsTable } from "../base/settings.ts";
 import { AgeClock } from "../journal/age_clock.ts";
 import type {
@@ -71,11 +71,19 @@ const journalOptions = new FieldsReader("PostgresJournal", POSTGRES_JOURNAL_SETT
   hints: {
     ...RETENTION_HINTS,
     prefix: 'use "schema"',
+    keyPrefix: 'use "schema"',
+    schemaName: 'use "schema"',
     table: 'use "schema"',
     url: "give a client as the first argument",
     connectionString: "give a client as the first argument",
   },
 });
+
+/** Reads the options, which are absent if a program calls the constructor. */
+function readOptions(options: PostgresJournalOptions | undefined): Complete<PostgresJournalOptions> {
+  if (options !== undefined) return journalOptions.read(options);
+  throw new OptionError("A PostgresJournal is not made with new: use await PostgresJournal.open(client)");
+}
 
 const MIB = 1024 * 1024;
 /** Maximum of bytes in one read, which one notification may exceed. */
@@ -170,7 +178,7 @@ export class PostgresJournal implements Journal {
   /** @ignore */
   private constructor(client: PostgresSource, options: PostgresJournalOptions) {
     const open = linkOpener(client);
-    const { schema, ...retention } = journalOptions.read(options);
+    const { schema, ...retention } = readOptions(options);
     this.#retention = retention;
     this.#schema = schema;
     this.#connections = this.#makeConnections(open);

@@ -35,6 +35,7 @@
  */
 
 import { describe, JournalError, OptionError } from "../base/errors.ts";
+import { showValue } from "../base/option_names.ts";
 import { assertWellFormed } from "../base/ranges.ts";
 import { stateOf } from "./journal_errors.ts";
 import type { PostgresLink } from "./link.ts";
@@ -162,6 +163,7 @@ function creation(name: string): string {
  * @throws {OptionError} If it is empty, longer than PostgreSQL allows, or has a control character or "$".
  */
 export function assertSchemaName(name: string): void {
+  if (typeof name !== "string") throw new OptionError(`The name of the schema is ${showValue(name)}, not a string`);
   assertWellFormed("The schema", name);
   const length = new TextEncoder().encode(name).length;
   if (length === 0 || length > MAX_NAME_BYTES) {

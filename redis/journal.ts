@@ -7,7 +7,7 @@
 
 import { randomUUID } from "node:crypto";
 import { toBase64 } from "../base/encoding.ts";
-import { describe, JournalError } from "../base/errors.ts";
+import { describe, JournalError, OptionError } from "../base/errors.ts";
 import { assertWellFormed } from "../base/ranges.ts";
 import { type Complete, FieldsReader, type SettingsTable } from "../base/settings.ts";
 import { AgeClock } from "../journal/age_clock.ts";
@@ -102,6 +102,12 @@ const journalOptions = new FieldsReader("RedisJournal", REDIS_JOURNAL_SETTINGS, 
   },
 });
 
+/** Reads the options, which are absent if a program calls the constructor. */
+function readOptions(options: RedisJournalOptions | undefined): Complete<RedisJournalOptions> {
+  if (options !== undefined) return journalOptions.read(options);
+  throw new OptionError("A RedisJournal is not made with new: use await RedisJournal.open(client)");
+}
+
 const MIB = 1024 * 1024;
 /** Maximum of bytes in one read, which one notification may exceed. */
 const READ_BYTES = 4 * MIB;
@@ -188,7 +194,7 @@ export class RedisJournal implements Journal {
 
   /** @ignore */
   private constructor(source: RedisSource, options: RedisJournalOptions) {
-    const { prefix, replicas, replicaTimeout, eviction, ...retention } = journalOptions.read(options);
+    const { prefix, replicas, replicaTimeout, eviction, ...retention } = readOptions(options);
     const open = linkOpener(source, `${prefix}stream`);
     this.#eviction = eviction;
     this.#retention = retention;

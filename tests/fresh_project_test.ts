@@ -177,6 +177,67 @@ server.on("connection", (member) => takesSocket(member));
 plain.on("connection", (socket) => socket.addEventListener("message", (event: MessageEvent) => console.log(event.data)));
 `;
 
+/** Clients of databases, with the types of their packages: none of them needs a cast. */
+const DATABASES = `
+import { RedisClient as BunRedis, SQL, sql } from "bun";
+import { Cluster, Redis } from "ioredis";
+import pg, { Client, Pool } from "pg";
+import postgres from "postgres";
+import { createClient, createCluster, createSentinel } from "redis";
+import { RedisBackplane } from "@tackline/websocket";
+import {
+  PostgresJournal, type PostgresSource, RedisJournal, type RedisSentinels, type RedisSource, WhatsAppServer,
+} from "@tackline/websocket/whatsapp";
+
+const url = "postgres://127.0.0.1/whatsapp";
+export const tables: PostgresSource[] = [
+  new Pool({ connectionString: url }), new pg.Pool(), new Client({ connectionString: url }), new pg.Client(url),
+  postgres(url), postgres(url, { types: { bigint: postgres.BigInt } }), new SQL(url), sql,
+  () => new Pool(), () => new Client(url), async () => postgres(url), () => new SQL(url),
+];
+const sentinel = { host: "127.0.0.1", port: 26379 };
+export const sources: RedisSource[] = [
+  new Redis(), new Redis({ name: "one", sentinels: [sentinel], failoverDetector: true, lazyConnect: true }),
+  createClient(), createClient({ RESP: 3 }), new BunRedis(), new Cluster([sentinel]),
+  createCluster({ rootNodes: [{ url: "redis://127.0.0.1" }] }),
+  createCluster({ rootNodes: [{ url: "redis://127.0.0.1" }], RESP: 3 }),
+  createSentinel({ name: "one", sentinelRootNodes: [sentinel] }),
+  () => createClient(), async () => new Redis({ lazyConnect: true }), () => new BunRedis(),
+];
+export const sentinels: RedisSentinels[] = [
+  { name: "one", sentinels: [createClient()], primary: (socket) => createClient({ socket }) },
+  { name: "one", sentinels: [new Redis()], primary: (address) => new Redis({ ...address, lazyConnect: true }) },
+  { name: "one", sentinels: [new BunRedis()], primary: ({ host, port }) => new BunRedis(\`redis://\${host}:\${port}\`) },
+];
+
+export async function useThem(): Promise<void> {
+  const pool = new Pool();
+  await PostgresJournal.open(pool);
+  await PostgresJournal.open(postgres(url));
+  await PostgresJournal.open(new SQL(url));
+  await RedisJournal.open(new Cluster([]));
+  await RedisJournal.open(createCluster({ rootNodes: [] }));
+  await RedisJournal.open(createSentinel({ name: "one", sentinelRootNodes: [] }));
+  new RedisBackplane(createCluster({ rootNodes: [] }));
+  // @ts-expect-error -- a client that the pool lends
+  await PostgresJournal.open(await pool.connect());
+  // @ts-expect-error -- a promise
+  await PostgresJournal.open(Promise.resolve(pool));
+  // @ts-expect-error -- an address
+  await PostgresJournal.open(url);
+  // @ts-expect-error -- of another database
+  await PostgresJournal.open(createClient());
+  // @ts-expect-error -- of another database
+  await RedisJournal.open(pool);
+  // @ts-expect-error -- misspelt
+  await PostgresJournal.open(pool, { schemaName: "one" });
+  // @ts-expect-error -- misspelt
+  await RedisJournal.open(createClient(), { keyPrefix: "one" });
+  // @ts-expect-error -- not awaited
+  new WhatsAppServer({ port: 443, journal: PostgresJournal.open(pool) });
+}
+`;
+
 /** The part of `@std/assert` that snippets use, which comes from JSR. */
 const ASSERT = `declare module "@std/assert" {
   type Class<E extends Error> = abstract new (...args: never[]) => E;
@@ -250,6 +311,14 @@ describePeer("the types of the library", ["npm:typescript", "Bun", ...PACK_NEEDS
     writeFileSync(join(folder, "hosted.ts"), HOSTED);
     installSources(join(folder, "node_modules", name));
     for (const options of [BUN_OPTIONS, EXACT_OPTIONS]) await check(folder, "typescript", options, ["hosted.ts"]);
+    rmSync(folder, { recursive: true });
+  });
+
+  it("fit clients of databases, as the types of their packages have them", async () => {
+    const folder = makeProject();
+    writeFileSync(join(folder, "databases.ts"), DATABASES);
+    installSources(join(folder, "node_modules", name));
+    for (const options of [BUN_OPTIONS, EXACT_OPTIONS]) await check(folder, "typescript", options, ["databases.ts"]);
     rmSync(folder, { recursive: true });
   });
 

@@ -26,6 +26,12 @@ const own = [
   fileURLToPath(new URL("../../cli.ts", import.meta.url)),
 ];
 
+/** Place in the message about a database that cannot be used. */
+function placeOf(database: string, url: string): string {
+  const { host, pathname } = new URL(url);
+  return `(${database} at ${host}${pathname.replace(/^\/$/, "")})`;
+}
+
 /** A server of the command line. */
 class Serving implements AsyncDisposable {
   readonly io: Io;
@@ -187,6 +193,7 @@ describeRedis("serve with a journal in Redis", () => {
       assertEquals(code, 1, text);
       assertStringIncludes(text, `Cannot open the journal in Redis`);
       assertStringIncludes(text, why);
+      assertStringIncludes(text, placeOf("Redis", url));
       for (const secret of ["hidden", PASSWORD, encoded]) assert(!text.includes(secret), text);
     }));
     await using serving = await Serving.start(`redis://:${encoded}@127.0.0.1:${redis.port}`);
@@ -314,6 +321,7 @@ describePostgres("serve with a journal in PostgreSQL", () => {
         assertEquals(code, 1, text);
         assertStringIncludes(text, "Cannot open the journal in PostgreSQL");
         assertStringIncludes(text, why);
+        assertStringIncludes(text, placeOf("PostgreSQL", url));
         for (const secret of ["hidden", PASSWORD, encoded]) assert(!text.includes(secret), text);
       }));
       const [code, text] = await refused(`postgres://wa:${encoded}@127.0.0.1:${port}/wa`, ["--postgres-schema", ""]);

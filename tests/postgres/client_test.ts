@@ -5,8 +5,10 @@ import { describe, it } from "@std/testing/bdd";
 import { OptionError } from "../../base/errors.ts";
 import { isResolver, kindOf, type PostgresClient } from "../../postgres/client.ts";
 import { describePostgres } from "../support/describe_postgres.ts";
+import { entry } from "../support/journal_entry.ts";
 import { PostgresServer } from "../support/postgres.ts";
-import { POSTGRES_CLIENTS } from "../support/postgres_clients.ts";
+import { connectPostgresJs, POSTGRES_CLIENTS } from "../support/postgres_clients.ts";
+import { PostgresNode } from "../support/postgres_node.ts";
 
 const KINDS: Readonly<Record<string, string>> = {
   "npm:pg Pool": "pool",
@@ -40,22 +42,24 @@ describePostgres("kindOf() of real clients", () => {
     }
   });
 
-  it("refuses one of npm:postgres that has too few connections to lend, which would never open", async () => {
+  it("refuses one of npm:postgres with fewer connections than a journal takes, which would wait for ever", async () => {
     await using server = await PostgresServer.start();
-    await using program = await POSTGRES_CLIENTS.get("npm:postgres")!(server.url);
-    const client = program.client as PostgresClient & { options: { max: number } };
-    client.options.max = 1;
-    assertThrows(() => kindOf(client), OptionError, 'has "max" 1, and the journal uses 2 of its connections');
-    client.options.max = 2;
-    assertEquals(kindOf(client), "postgres");
+    await using small = await connectPostgresJs(server.url, { max: 1 });
+    const message = '"max": 1, and a journal takes 2 of its connections: give it more';
+    assertThrows(() => kindOf(small.client), OptionError, message);
+    await using enough = await connectPostgresJs(server.url, { max: 2 });
+    assertEquals(kindOf(enough.client), "postgres");
+    await using node = await PostgresNode.open(() => Promise.resolve(enough), server);
+    assertEquals((await node.journal.append(entry("a"))).duplicate, false);
   });
 });
 
 describe("kindOf()", () => {
   it("refuses what is no client, and a client of Bun for another database", () => {
     for (const value of [undefined, null, "postgres://h/db", {}, { query: () => {} }]) {
-      assertThrows(() => kindOf(value), OptionError, "of none of these kinds");
+      assertThrows(() => kindOf(value), OptionError, "of no known kind (");
     }
+    assertThrows(() => kindOf("host=a password=secret"), OptionError, "of no known kind (a text): give ");
     const sql = { unsafe() {}, reserve() {}, flush() {}, options: { adapter: "mysql" } };
     assertThrows(() => kindOf(sql), OptionError, 'its adapter is "mysql"');
     assertEquals(isResolver("x" as unknown as PostgresClient), false);

@@ -3,10 +3,11 @@
  * when something dies.
  */
 
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { JournalError, OptionError } from "../../base/errors.ts";
-import { PostgresJournal } from "../../postgres/journal.ts";
+import type { PostgresClient } from "../../postgres/client.ts";
+import { PostgresJournal, type PostgresJournalOptions } from "../../postgres/journal.ts";
 import { describePostgres } from "../support/describe_postgres.ts";
 import { entry } from "../support/journal_entry.ts";
 import { PostgresServer } from "../support/postgres.ts";
@@ -124,7 +125,21 @@ describePostgres("PostgresJournal of several servers", () => {
   it("cannot be opened without PostgreSQL, or with something else", async () => {
     await using server = await PostgresServer.start();
     await using program = await make!(server.url);
-    await assertRejects(() => PostgresJournal.open({} as never), OptionError, "npm:pg");
+    const wrong: [unknown, string][] = [
+      [{}, "of no known kind (an object): give a pool or client of npm:pg, "],
+      [undefined, "of no known kind (undefined): give "],
+      [Promise.resolve(program.client), "of no known kind (a promise): give "],
+      [server.url, "of no known kind (a text): give "],
+      ["host=127.0.0.1 password=secret", "of no known kind (a text): give "],
+    ];
+    for (const [client, message] of wrong) {
+      await assertRejects(() => PostgresJournal.open(client as PostgresClient), OptionError, message);
+    }
+    const Made = PostgresJournal as unknown as new (client: unknown) => PostgresJournal;
+    assertThrows(() => new Made(program.client), OptionError, "await PostgresJournal.open(client)");
+    const misspelt = { schemaName: "x" } as PostgresJournalOptions;
+    await assertRejects(() => PostgresJournal.open(program.client, misspelt), OptionError, 'use "schema"');
+    assertThrows(() => PostgresJournal.schema({ schema: "x" } as never), OptionError, "is an object, not a string");
     await assertRejects(() => PostgresJournal.open(program.client, { maxBytes: 5 }), OptionError, "maxBytes");
     await server.kill();
     const error = await assertRejects(

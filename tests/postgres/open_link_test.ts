@@ -42,8 +42,12 @@ describePostgres("linkOpener()", () => {
 
 describe("linkOpener() without a server", () => {
   it("refuses an unknown client at once, and one that a function gives when it is asked", async () => {
-    assertThrows(() => linkOpener({} as PostgresClient), OptionError, "none of these kinds");
-    await assertRejects(() => linkOpener(() => ({}) as PostgresClient)(handler, never), OptionError, "none of these");
+    assertThrows(() => linkOpener({} as PostgresClient), OptionError, "of no known kind (an object)");
+    await assertRejects(
+      () => linkOpener(() => ({}) as PostgresClient)(handler, never),
+      OptionError,
+      "of no known kind (an object)",
+    );
   });
 
   it("passes on the error of a function, and does not wait for it after the end", async () => {

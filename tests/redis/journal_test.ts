@@ -347,6 +347,10 @@ describeRedis("RedisJournal of several servers", () => {
     const error = await assertRejects(() => RedisJournal.open(program.client), JournalError, "Cannot open the journal");
     assertEquals(error.code, "ERR_JOURNAL_OPEN");
     await assertRejects(() => RedisJournal.open({} as RedisClient), OptionError, "npm:redis");
+    const promised = Promise.resolve(program.client) as unknown as RedisClient;
+    await assertRejects(() => RedisJournal.open(promised), OptionError, "(a promise): give ");
+    const Made = RedisJournal as unknown as new (client: unknown) => RedisJournal;
+    assertThrows(() => new Made(program.client), OptionError, "await RedisJournal.open(client)");
     await assertRejects(() => RedisJournal.open(program.client, { replicas: -1 }), OptionError, "replicas");
     await assertRejects(() => RedisJournal.open(program.client, { maxBytes: 5 }), OptionError, "maxBytes");
     assertThrows(

@@ -146,8 +146,21 @@ function findBundler(): Found {
 }
 
 const PYTHONS = [["python3"], ["/usr/bin/python3"]];
-/** Packages of a project of `bun init`, the types of npm `ws`, and the last compiler that was written in TypeScript. */
-const TYPES = ["typescript@7.0.2", "typescript5@npm:typescript@5.9.3", "@types/bun@1.4.5", "@types/ws@8.18.2"];
+/**
+ * Packages of a project of `bun init`, the types of npm `ws` and of clients of databases, and the last compiler that
+ * was written in TypeScript.
+ */
+const TYPES = [
+  "typescript@7.0.2",
+  "typescript5@npm:typescript@5.9.3",
+  "@types/bun@1.4.5",
+  "@types/ws@8.18.2",
+  "@types/pg@8.23.1",
+  "pg@8.23.1",
+  "postgres@3.4.9",
+  "ioredis@6.0.0",
+  "redis@6.3.1",
+];
 /** Bundlers of pages, and what they need to bundle a package, minified. */
 const BUNDLERS = [
   "esbuild@0.25.12",
@@ -255,7 +268,7 @@ const NEEDS: Readonly<Record<NeedName, Need>> = {
     install: FROM_NPM,
     find: (runtime) => runtime === "Deno" ? cacheForDeno("npm:postgres@3.4.9") : addForBun("npm:postgres@3.4.9"),
   },
-  "npm:typescript": { install: FROM_NPM, find: () => addPackages("npm:typescript-7.0.2-5.9.3-ws-8.18.2", TYPES) },
+  "npm:typescript": { install: FROM_NPM, find: () => addPackages("npm:typescript-7.0.2-5.9.3-databases", TYPES) },
   "bundlers of npm": { install: FROM_NPM, find: () => addPackages("bundlers-2026-11", BUNDLERS) },
   // Of `deno task pack`, in the versions that it names.
   "npm:terser and others": {
