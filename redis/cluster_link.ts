@@ -12,7 +12,7 @@ import { unlessAborted } from "../base/promises.ts";
 import type { IoRedisClient, IoRedisCluster, NodeRedisClient, NodeRedisCluster } from "./client.ts";
 import { openIoRedis } from "./ioredis_link.ts";
 import type { LinkOpener } from "./link.ts";
-import { openNodeRedis } from "./node_redis_link.ts";
+import { nodeRedisDestroyer, openNodeRedis, type OwnNodeRedis } from "./node_redis_link.ts";
 
 /** A primary of a cluster. */
 export interface ClusterServer {
@@ -102,12 +102,11 @@ export function nodeRedisFinder(cluster: NodeRedisCluster): ClusterFinder {
   };
 }
 
-/** Makes a client of one server, which is not connected. */
+/** Makes a client of one server. It begins to connect, which is not wanted. */
 function modelOf(own: OwnNodeRedisCluster, server: NodeRedisServer): NodeRedisClient {
-  // It begins to connect, which is not wanted.
   own.nodeClient(server).catch(() => {});
   const client = server.client!;
-  (client as unknown as { destroy(): void }).destroy();
+  nodeRedisDestroyer(client as unknown as OwnNodeRedis)();
   return client;
 }
 

@@ -6,7 +6,7 @@
  */
 
 import { Ending } from "../base/ending.ts";
-import { describe } from "../base/errors.ts";
+import { describe, OptionError } from "../base/errors.ts";
 import type { IoRedisClient } from "./client.ts";
 import type { RedisLink, RedisLinkHandler } from "./link.ts";
 
@@ -41,10 +41,16 @@ export async function openIoRedis(
 ): Promise<RedisLink> {
   const ending = new Ending(handler);
   let failure: unknown;
-  const { reconnectOnError, db } = ((client as { options?: unknown }).options ?? {}) as {
+  const { reconnectOnError, db, sentinels } = ((client as { options?: unknown }).options ?? {}) as {
     reconnectOnError?: ReconnectOnError | null | undefined;
     db?: number | undefined;
+    sentinels?: unknown;
   };
+  // It would ask them itself, and stay with a primary that is being replaced.
+  if (Array.isArray(sentinels)) {
+    const hint = "give it in place of the function that has made it";
+    throw new OptionError(`The Redis client is for sentinels ("sentinels" of npm:ioredis): ${hint}`);
+  }
   const own = client.duplicate({
     retryStrategy: () => null,
     // The session reconnects. A refused command is not sent again (2): its sender gets the error, and decides.

@@ -9,7 +9,8 @@ import { Ending } from "../base/ending.ts";
 import type { NodeRedisClient } from "./client.ts";
 import type { RedisLink, RedisLinkHandler } from "./link.ts";
 
-interface OwnNodeRedis {
+/** A client of `npm:redis` as a copy of our own has it. */
+export interface OwnNodeRedis {
   readonly options?: { readonly database?: number | undefined } | undefined;
   on(event: string, listener: (error: unknown) => void): unknown;
   connect(): Promise<unknown>;
@@ -19,6 +20,36 @@ interface OwnNodeRedis {
   sSubscribe(channels: string[], listener: (text: string, channel: string) => void): Promise<unknown>;
   sUnsubscribe(channels: string[]): Promise<unknown>;
   destroy(): void;
+}
+
+/**
+ * Makes a function that destroys a client, also while it connects: until its socket is connected, `destroy` of
+ * `npm:redis` forgets the socket, which then stays open. So the client is destroyed once it is.
+ *
+ * @param client A client that does not connect yet, or has just begun.
+ * @returns The function. Throws if the client was closed already.
+ */
+export function nodeRedisDestroyer(client: Pick<OwnNodeRedis, "on" | "destroy">): () => void {
+  let hasSocket = false;
+  let isOver = false;
+  const destroyLate = (): void => {
+    if (!isOver) return;
+    try {
+      client.destroy();
+    } catch {
+      // Ignored on purpose: it has given up itself.
+    }
+  };
+  client.on("connect", () => {
+    hasSocket = true;
+    destroyLate();
+  });
+  // It would try again.
+  client.on("error", destroyLate);
+  return () => {
+    isOver = true;
+    if (hasSocket) client.destroy();
+  };
 }
 
 /**
@@ -38,11 +69,12 @@ export async function openNodeRedis(
   const { socket } = (client.options ?? {}) as { socket?: object | undefined };
   const overrides = { socket: { ...socket, reconnectStrategy: false }, disableOfflineQueue: true };
   const own = client.duplicate(overrides) as OwnNodeRedis;
+  const destroyOwn = nodeRedisDestroyer(own);
   own.on("error", (error) => ending.now(error));
   own.on("end", () => ending.now(undefined));
   own.on("sharded-channel-moved", () => handler.moved?.());
   const destroy = (): void => {
-    own.destroy();
+    destroyOwn();
     ending.now(undefined);
   };
   await ending.open(() => own.connect(), destroy, signal);

@@ -36,11 +36,14 @@ return ''
  */
 export async function markPlace(runner: ScriptRunner, link: RedisLink): Promise<void> {
   const { prefix } = runner;
-  const other = String(await runner.run(MARK, [`${prefix}place`, `${prefix}meta`], link));
+  // Sent at once, for one round trip.
+  const answers = [MARK.load(link), runner.run(MARK, [`${prefix}place`, `${prefix}meta`], link)];
+  const other = String((await Promise.all(answers))[1]);
   if (other === "") return;
   throw new Error(
     `other nodes with the prefix "${prefix}" have the journal under "${other.slice(0, -"place".length)}", and this ` +
       `node would make another one: give the client of each node the same "keyPrefix", better none; to keep two ` +
-      `journals, put what "keyPrefix" says into "prefix"`,
+      `journals, put what "keyPrefix" says into "prefix"; to give up the other one, delete its keys and the key ` +
+      `"${prefix}place"`,
   );
 }

@@ -13,6 +13,8 @@ import type { NodeRedisSentinel, RedisAddress, RedisSentinels } from "./source.t
 
 /** Port of a sentinel, if none is given. */
 const SENTINEL_PORT = 26379;
+/** Time for an answer while a model is taken, in ms: a second sentinel is asked within the patience of a session. */
+const MODEL_PATIENCE = 2000;
 
 /**
  * Returns the sentinels of a client, each time a connection is to be made.
@@ -139,7 +141,7 @@ function ofNodeRedis(client: NodeRedisSentinel): FindSentinels {
     const { sentinelRootNodes: roots } = options;
     const first = attempts++ % roots.length;
     const sentinelRootNodes = [...roots.slice(first), ...roots.slice(0, first)];
-    return found ??= fromModel(await takeModel(client, sentinelRootNodes, signal), options);
+    return found ??= fromModel(await takeModel(client, { ...options, sentinelRootNodes }, signal), options);
   };
 }
 
@@ -162,10 +164,22 @@ function optionsOf(client: NodeRedisSentinel): NodeSentinelOptions {
   return options;
 }
 
+/** Sets a limit for answers. */
+function impatient(options: { socket?: object } | undefined): object {
+  return { ...options, socket: { ...options?.socket, socketTimeout: MODEL_PATIENCE } };
+}
+
 /** Takes a client of one Redis, for its class and options: a copy of the sentinels is connected and closed again. */
-async function takeModel(client: NodeRedisSentinel, roots: object[], signal: AbortSignal): Promise<NodeRedisClient> {
+async function takeModel(
+  client: NodeRedisSentinel,
+  options: NodeSentinelOptions,
+  signal: AbortSignal,
+): Promise<NodeRedisClient> {
   const overrides = {
-    sentinelRootNodes: roots,
+    sentinelRootNodes: options.sentinelRootNodes,
+    // Without a limit it waits for ever, and so does `destroy`.
+    sentinelClientOptions: impatient(options.sentinelClientOptions),
+    nodeClientOptions: impatient(options.nodeClientOptions),
     masterPoolSize: 1,
     replicaPoolSize: 0,
     reserveClient: false,

@@ -102,6 +102,7 @@ export class RedisSession {
   }
 
   async #connect(): Promise<void> {
+    if (this.#closed) return;
     let opened: RedisLink | undefined;
     let link: PrimaryLink;
     let gone = false;

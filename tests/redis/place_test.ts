@@ -30,7 +30,8 @@ async function assertRefused(client: RedisClient, there: string): Promise<void> 
   const message =
     `Cannot open the journal in Redis: other nodes with the prefix "{tackline}:" have the journal under "${there}", ` +
     `and this node would make another one: give the client of each node the same "keyPrefix", better none; to keep ` +
-    `two journals, put what "keyPrefix" says into "prefix"`;
+    `two journals, put what "keyPrefix" says into "prefix"; to give up the other one, delete its keys and the key ` +
+    `"{tackline}:place"`;
   assertEquals([error.code, error.message], ["ERR_JOURNAL_OPEN", message]);
 }
 
@@ -53,6 +54,11 @@ describeRedis("The place of a journal", () => {
       await assertRefused(program.client, "x:{tackline}:");
       await assertRefused(prefixed(admin, "y:"), "x:{tackline}:");
       assertEquals(await use(prefixed(admin, "x:"), "a"), true);
+
+      // As the error says.
+      const left = await admin.command("KEYS", "x:*") as string[];
+      await admin.command("DEL", "{tackline}:place", ...left);
+      assertEquals(await use(program.client, "a"), false);
     });
   }
 

@@ -12,7 +12,7 @@ import { RedisSession } from "../../redis/session.ts";
 import type { RedisSource } from "../../redis/source.ts";
 import { describeRedis } from "../support/describe_redis.ts";
 import { RedisServer } from "../support/redis.ts";
-import { UNCONNECTED } from "../support/sentinel.ts";
+import { SENTINEL_SOURCES, UNCONNECTED } from "../support/sentinel.ts";
 import { QuickClock, until } from "../support/support.ts";
 
 /** Tells whether a client of any kind has ever been connected. */
@@ -80,6 +80,10 @@ describeRedis("A function that makes a client", () => {
         () => ({ acquire() {}, getSentinelNode() {} }),
         "The Redis client is for sentinels (createSentinel of npm:redis): ",
       ],
+      [
+        () => SENTINEL_SOURCES.get("npm:ioredis")!({ ports: [1] }),
+        'The Redis client is for sentinels ("sentinels" of npm:ioredis): ',
+      ],
       [() => () => {}, "The Redis client is of no known kind (a function): give "],
     ];
     for (const [source, reason] of cases) {
@@ -91,6 +95,16 @@ describeRedis("A function that makes a client", () => {
     const failing = (): Promise<RedisClient> => Promise.reject(new Error("no address"));
     const error = await assertRejects(() => RedisJournal.open(failing), JournalError);
     assertEquals(error.message, "Cannot open the journal in Redis: no address");
+  });
+
+  it("is not called once the session is closed", async () => {
+    let calls = 0;
+    const { session } = watch(() => {
+      calls++;
+      return new Promise(() => {});
+    });
+    await session.close();
+    assertEquals(calls, 0);
   });
 
   it("that hangs is given up after 5 s, and does not hold up the end", async () => {
