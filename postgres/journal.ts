@@ -424,18 +424,10 @@ export class PostgresJournal implements Journal {
    */
   async has(digest: Uint8Array): Promise<boolean> {
     this.#assertOpen();
-    return await this.#reads(async () => {
+    return await reading(async () => {
       const rows = await this.#runner.run(HAS, [digest], this.#connections.requireLink());
       return rows.length > 0;
     });
-  }
-
-  async #reads<Result>(action: () => Promise<Result>): Promise<Result> {
-    try {
-      return await action();
-    } catch (cause) {
-      throw readError(cause);
-    }
   }
 
   /**
@@ -521,7 +513,7 @@ export class PostgresJournal implements Journal {
    */
   async read(after: number, count: number): Promise<JournalEntry[]> {
     this.#assertOpen();
-    return await this.#reads(async () => (await this.#readEntries(after, count)).entries);
+    return await reading(async () => (await this.#readEntries(after, count)).entries);
   }
 
   async #readEntries(after: number, count: number, link?: PostgresLink): Promise<ReadResult> {
@@ -542,7 +534,7 @@ export class PostgresJournal implements Journal {
    */
   async cursor(name: string): Promise<number | undefined> {
     this.#assertOpen();
-    return await this.#reads(() => this.#receivers.cursors.read(name));
+    return await reading(() => this.#receivers.cursors.read(name));
   }
 
   /**
@@ -611,5 +603,13 @@ export class PostgresJournal implements Journal {
     await this.#runner.stop();
     await this.#connections.close();
     this.#receivers.cursors.cancel();
+  }
+}
+
+async function reading<Result>(action: () => Promise<Result>): Promise<Result> {
+  try {
+    return await action();
+  } catch (cause) {
+    throw readError(cause);
   }
 }

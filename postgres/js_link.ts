@@ -59,7 +59,7 @@ interface Channel {
 
 /**
  * Channels of each client. The client listens again by itself after a loss, and then can no longer end the subscription
- * (3.4.9): so there is one for good, which ends with the client.
+ * (3.4.9): so there is one, which ends with the client.
  */
 const channelsOf = new WeakMap<PostgresJsClient, Map<string, Channel>>();
 

@@ -11,14 +11,23 @@ import type { RedisLink, RedisLinkHandler } from "./link.ts";
 
 /** A client of `npm:redis` as a copy of our own has it. */
 export interface OwnNodeRedis {
+  /** Its options. */
   readonly options?: { readonly database?: number | undefined } | undefined;
+  /** Adds a listener. */
   on(event: string, listener: (error: unknown) => void): unknown;
+  /** Connects. */
   connect(): Promise<unknown>;
+  /** Sends a command. */
   sendCommand(args: string[]): Promise<unknown>;
+  /** Subscribes to channels. */
   subscribe(channels: string[], listener: (text: string, channel: string) => void): Promise<unknown>;
+  /** Unsubscribes from channels. */
   unsubscribe(channels: string[]): Promise<unknown>;
+  /** Subscribes to sharded channels of one slot. */
   sSubscribe(channels: string[], listener: (text: string, channel: string) => void): Promise<unknown>;
+  /** Unsubscribes from sharded channels. */
   sUnsubscribe(channels: string[]): Promise<unknown>;
+  /** Closes it at once. */
   destroy(): void;
 }
 

@@ -72,7 +72,7 @@ describePostgres("A connection lent by npm:postgres", () => {
     assertEquals(await taken, "ended");
   });
 
-  it("is given back when nobody waits for it any more", async () => {
+  it("is given back when it comes after the waiting has ended", async () => {
     await using server = await PostgresServer.start({ settings: QUICK });
     await using program = await connectPostgresJs(server.url, { max: 1 });
     const client = program.client as PostgresJsClient;
