@@ -11,6 +11,8 @@ import type { PostgresLink } from "./link.ts";
 import type { LinkOpener } from "./open_link.ts";
 import { PostgresSession } from "./session.ts";
 
+/** Time for the answer of a server that is slow to commit, in ms. */
+const DOUBT_PATIENCE = 1500;
 /** Time for {@linkcode JournalConnections.opened}, in ms. */
 const OPEN_PATIENCE = 10_000;
 
@@ -173,6 +175,15 @@ export class JournalConnections {
   restartAll(error: unknown): void {
     this.#main.restart(error);
     this.#appender.restart(error);
+  }
+
+  /** Replaces all connections if the server does not answer on the main one: it may stand still, or commit slowly. */
+  doubt(): void {
+    const { link } = this.#main;
+    if (link === undefined) return;
+    const error = new Error(`no answer within ${DOUBT_PATIENCE} ms`);
+    const cancel = systemClock.after(DOUBT_PATIENCE, () => this.restartAll(error));
+    link.query("SELECT 1").then(cancel, cancel);
   }
 
   #wentDown(session: PostgresSession, cause: Error): void {

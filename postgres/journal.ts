@@ -90,8 +90,8 @@ const MIB = 1024 * 1024;
 const READ_BYTES = 4 * MIB;
 /** Maximum of epochs that may begin while a batch is written. */
 const MAX_EPOCHS = 5;
-/** Time for a batch, in ms: after that Meta's retries find a new connection, in time for their 200. */
-const BATCH_PATIENCE = 3000;
+/** Time for a commit, in ms, until the server is asked whether it is there. */
+const BATCH_PATIENCE = 2000;
 
 /**
  * A journal in PostgreSQL 14 or later, which many servers may have open. It opens two connections of its own from the
@@ -459,16 +459,10 @@ export class PostgresJournal implements Journal {
     return appended;
   }
 
-  /** Replaces the connections of a server that accepts statements, and answers nothing: its commit is left open. */
   async #writeInTime(entries: readonly NewEntry[]): Promise<Appended[]> {
-    const late = Promise.withResolvers<never>();
-    const cancel = systemClock.after(BATCH_PATIENCE, () => {
-      const error = new Error(`no commit within ${BATCH_PATIENCE} ms`);
-      late.reject(error);
-      this.#connections.restartAll(error);
-    });
+    const cancel = systemClock.after(BATCH_PATIENCE, () => this.#connections.doubt());
     try {
-      return await Promise.race([this.#write(entries), late.promise]);
+      return await this.#write(entries);
     } finally {
       cancel();
     }

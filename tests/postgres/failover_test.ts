@@ -94,7 +94,7 @@ describePostgres("PostgresJournal with a synchronous standby", () => {
     const [node] = await pair.open(make!, 1);
     await node!.journal.append(entry("before"));
     pair.standby.freeze(true);
-    const error = await assertRejects(() => node!.journal.append(entry("a")), JournalError, "no commit within 3000 ms");
+    const error = await assertRejects(() => node!.journal.append(entry("a")), JournalError);
     assertEquals(error.code, "ERR_JOURNAL_WRITE");
     pair.standby.freeze(false);
     await until(() => node!.journal.append(entry("a")).then(() => true, () => false), "the retry");
@@ -110,7 +110,7 @@ describePostgres("PostgresJournal with a synchronous standby", () => {
     await feed.more(20);
     pair.primary.freeze(true);
     await until(() => feed.refused.length > 0, "a refusal");
-    assertStringIncludes(feed.refused[0]!.message, "no commit within 3000 ms");
+    assert(nodes.some(({ errors }) => errors.some(({ message }) => message.includes("no answer within 1500 ms"))));
     await pair.promote();
     await feed.more(20);
     pair.primary.freeze(false);
