@@ -23,7 +23,7 @@
  * | `trimmed` | number up to which retention has removed notifications                                                |
  * | `bytes`   | sum of the lengths of all bodies                                                                      |
  * | `age`     | age of the journal, in ms                                                                             |
- * | `run`     | the server that gives numbers: its start, the file of `meta`, and the ID in the table `run`             |
+ * | `run`     | the server that gives numbers: its start, the file of `meta`, and the ID in the table `run`           |
  * | `base`    | numbers of this epoch are greater                                                                     |
  * | `eras`    | "base last …": each epoch, and the last number of the one before it                                   |
  * | `lost`    | "after until …": numbers that a node knows and PostgreSQL has forgotten                               |
