@@ -31,8 +31,8 @@ export interface PgClient {
 }
 
 /**
- * A client of `npm:postgres` (3.4 or later), as `postgres` makes it. A journal takes two of its connections (`max`, 10 by
- * default), and one more to listen.
+ * A client of `npm:postgres` (3.4 or later), as `postgres` makes it. A journal takes two of its connections (`max`, 10
+ * by default), and one more to listen.
  */
 export interface PostgresJsClient {
   /** Its options, complete. */
