@@ -95,7 +95,8 @@ const BATCH_PATIENCE = 2000;
 
 /**
  * A journal in PostgreSQL 14 or later, which many servers may have open. It opens two connections of its own from the
- * client it is given, and a third one to listen where the client needs that; the client is not closed.
+ * client it is given (with `npm:postgres` two that the client lends), and a third one to listen where the client needs
+ * that; the client is not closed.
  *
  * Notifications that come at the same time share a transaction: each is committed, or known as a retry, before `append`
  * resolves. {@linkcode PostgresJournal.durability} tells how durable a commit is.
@@ -177,8 +178,8 @@ export class PostgresJournal implements Journal {
 
   /** @ignore */
   private constructor(client: PostgresSource, options: PostgresJournalOptions) {
-    const open = linkOpener(client);
     const { schema, ...retention } = readOptions(options);
+    const open = linkOpener(client);
     this.#retention = retention;
     this.#schema = schema;
     this.#connections = this.#makeConnections(open);

@@ -67,16 +67,21 @@ export type RedisClient = NodeRedisClient | IoRedisClient | BunRedisClient | Nod
  * Finds the kind of a client by its shape.
  *
  * @param client The program's client.
+ * @param sentinelOf Name of the primary, if it is a client for a sentinel.
  * @returns The kind.
  * @throws {OptionError} If it is unknown.
  */
-export function kindOf(client: unknown): "redis" | "ioredis" | "bun" | "redis cluster" | "ioredis cluster" {
+export function kindOf(
+  client: unknown,
+  sentinelOf?: string | undefined,
+): "redis" | "ioredis" | "bun" | "redis cluster" | "ioredis cluster" {
   const given = (client ?? {}) as Record<string, unknown>;
-  const can = (name: string): boolean => typeof given[name] === "function";
+  const can = (method: string): boolean => typeof given[method] === "function";
+  const name = sentinelOf === undefined ? "The Redis client" : `A sentinel of "${sentinelOf}"`;
   // Copies of such clients are made in another way, or choose a server for each command.
   const several = kindOfSeveral(given, can);
   if (several !== undefined) {
-    throw new OptionError(`The Redis client is ${several}: give a client with one connection to one Redis`);
+    throw new OptionError(`${name} is ${several}: give a client with one connection to one Redis`);
   }
   if (given.isCluster === true) return "ioredis cluster";
   if (can("nodeClient") && "slots" in given) return "redis cluster";
@@ -86,8 +91,9 @@ export function kindOf(client: unknown): "redis" | "ioredis" | "bun" | "redis cl
     if (can("sendCommand") && "isReady" in given) return "redis";
     if (can("send") && "connected" in given) return "bun";
   }
-  const hint = "give a client of npm:redis or npm:ioredis, the one built into Bun, or a function that makes one";
-  throw new OptionError(`The Redis client is of no known kind (${showValue(client)}): ${hint}`);
+  const clients = "a client of npm:redis or npm:ioredis, the one built into Bun";
+  const hint = sentinelOf === undefined ? `${clients}, or a function that makes one` : clients;
+  throw new OptionError(`${name} is of no known kind (${showValue(client)}): give ${hint}`);
 }
 
 /** Names a kind of client that has several connections. */

@@ -63,7 +63,7 @@ function assertSentinels({ name, sentinels, primary }: RedisSentinels): void {
     const given = Array.isArray(sentinels) ? "an empty array" : showValue(sentinels);
     throw new OptionError(`The sentinels of "${name}" are ${given}: give an array with a client for each sentinel`);
   }
-  for (const sentinel of sentinels) kindOf(sentinel);
+  for (const sentinel of sentinels) kindOf(sentinel, name);
   if (typeof primary !== "function") {
     const hint = "give a function that makes a client for an address";
     throw new OptionError(`"primary" of the sentinels of "${name}" is ${showValue(primary)}: ${hint}`);

@@ -136,7 +136,9 @@ describePostgres("PostgresJournal of several servers", () => {
       await assertRejects(() => PostgresJournal.open(client as PostgresClient), OptionError, message);
     }
     const Made = PostgresJournal as unknown as new (client: unknown) => PostgresJournal;
-    assertThrows(() => new Made(program.client), OptionError, "await PostgresJournal.open(client)");
+    for (const client of [program.client, undefined]) {
+      assertThrows(() => new Made(client), OptionError, "await PostgresJournal.open(client)");
+    }
     const misspelt = { schemaName: "x" } as PostgresJournalOptions;
     await assertRejects(() => PostgresJournal.open(program.client, misspelt), OptionError, 'use "schema"');
     assertThrows(() => PostgresJournal.schema({ schema: "x" } as never), OptionError, "is an object, not a string");

@@ -208,7 +208,11 @@ describeRedis("The sentinels that a program gives", () => {
       [{ name: "", sentinels: [client], primary }, 'The name of the primary at the sentinels is "": give '],
       [{ name: "one", sentinels: [], primary }, 'The sentinels of "one" are an empty array: give '],
       [{ name: "one", sentinels: "10.0.0.1", primary }, 'The sentinels of "one" are "10.0.0.1": give '],
-      [{ name: "one", sentinels: [{}], primary }, "The Redis client is of no known kind (an object): give "],
+      [{ name: "one", sentinels: [{}], primary }, 'A sentinel of "one" is of no known kind (an object): give '],
+      [
+        { name: "one", sentinels: [client, "redis://:secret@10.0.0.1:26379"], primary },
+        'A sentinel of "one" is of no known kind ("redis://…@10.0.0.1:26379"): give ',
+      ],
       [{ name: "one", sentinels: [client] }, '"primary" of the sentinels of "one" is undefined: give '],
       [{ acquire() {}, getSentinelNode() {}, duplicate: () => ({}) }, "createSentinel of npm:redis in a version that"],
     ];
