@@ -80,7 +80,6 @@ export const TESTED_ELSEWHERE: ReadonlyMap<string, string> = new Map([
   ["redis/bun_link.ts", "tests/redis/failover_test.ts and journal_test.ts, on Bun"],
   ["redis/ioredis_link.ts", "tests/redis/failover_test.ts and journal_test.ts, with this client"],
   ["redis/link.ts", "the end of a connection of each client: tests/redis/failover_test.ts"],
-  ["redis/node_redis_link.ts", "tests/redis/failover_test.ts and journal_test.ts, with this client"],
   ["redis/open_link.ts", "tests/redis/failover_test.ts: kinds of clients; all tests with Redis run on each client"],
   ["redis/connections.ts", "tests/redis/failover_test.ts and epoch_test.ts: connections that lead to other servers"],
   ["redis/cursors.ts", "tests/redis/journal_test.ts and tests/journal/receiver_names_test.ts"],
