@@ -57,8 +57,11 @@ const FIXED_KEY = /\bK\('(\w+)'\)/g;
 export class RedisScript {
   #text: string;
   #digest: string;
-  /** Names of the keys in `KEYS`, in their order. */
+  /** Names of the keys in `KEYS`, in their order: those that are always the same, then those with an argument. */
+  #fixed: readonly string[];
   #keys: readonly string[];
+  /** The fixed keys of one prefix behind their number, since each append needs them. */
+  #head: { prefix: string; words: readonly string[] } | undefined;
 
   /**
    * Adds the helpers that the text uses, and finds the keys that are always the same.
@@ -69,7 +72,8 @@ export class RedisScript {
   constructor(text: string, { keys = [], grows = false }: ScriptSettings = {}) {
     const body = helpersFor(text) + text;
     const fixed = [...body.matchAll(FIXED_KEY)].map(([, name]) => name!);
-    const names = this.#keys = [...new Set(["meta", ...fixed, ...keys])];
+    const names = this.#fixed = [...new Set(["meta", ...fixed])];
+    this.#keys = keys;
     const flags = grows ? "" : " flags=allow-oom";
     const named = body.replace(FIXED_KEY, (_, name) => `KEYS[${names.indexOf(name) + 1}]`);
     this.#text = `#!lua${flags}\n${/\bK\(/.test(named) ? K : ""}${named}`;
@@ -96,13 +100,22 @@ export class RedisScript {
   async run(link: RedisLink, prefix: string, args: readonly (string | number)[]): Promise<unknown> {
     const texts = args.map(String);
     const keys = this.#keys.map((name) => prefix + name.replace(/\$(\d)$/, (_, at) => texts[Number(at) - 1]!));
-    const rest = [`${keys.length}`, ...keys, ...texts];
+    const rest = [...this.#headOf(prefix), ...keys, ...texts];
     try {
       return await link.send(["EVALSHA", this.#digest, ...rest]);
     } catch (error) {
       if (!(error instanceof Error) || !error.message.includes("NOSCRIPT")) throw error;
       return await link.send(["EVAL", this.#text, ...rest]);
     }
+  }
+
+  /** Returns the number of all keys, and the fixed ones. */
+  #headOf(prefix: string): readonly string[] {
+    if (this.#head?.prefix !== prefix) {
+      const count = this.#fixed.length + this.#keys.length;
+      this.#head = { prefix, words: [`${count}`, ...this.#fixed.map((name) => prefix + name)] };
+    }
+    return this.#head.words;
   }
 }
 
