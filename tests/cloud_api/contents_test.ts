@@ -77,7 +77,7 @@ describe("Drafts of media", () => {
     assertRefused(() => imageDraft({ link: "/tmp/a.png" }), '"image.link" is "/tmp/a.png": not an http or https URL');
     assertRefused(
       () => imageDraft({ file: Promise.resolve() as never }),
-      '"image.file" is an object',
+      '"image.file" is a promise',
       "await the promise",
     );
     assertRefused(() => imageDraft({ file: "/tmp/a.png" as never }), '"image.file" is "/tmp/a.png"', "read the file");
