@@ -116,6 +116,8 @@ async function useJournal(client: RedisClient, admin: Admin, replicas = 1): Prom
   try {
     const { journal: one } = await open();
     const { journal: two, told } = await open();
+    // A server that has forgotten the scripts gets them again, as after a fail-over.
+    await admin.command("SCRIPT", "FLUSH");
     await append(one, two, told, failures);
     await useReceivers(one, two, failures);
     await expire(one, two, clock, admin, failures);
