@@ -18,7 +18,7 @@ import { describePeer } from "../support/peers.ts";
 import { Random, until } from "../support/support.ts";
 
 describePeer("aedes", "npm:aedes@1.2.0", ([folder]) => {
-  const { load, host } = loadHost(folder!);
+  const { load, host } = loadHost(folder);
 
   /** A broker on a server, and clients of it. */
   class Rig {

@@ -64,7 +64,7 @@ class Results {
 }
 
 describePeer("graphql-ws", "npm:graphql-ws@6.4.2", ([folder]) => {
-  const { load, host } = loadHost(folder!);
+  const { load, host } = loadHost(folder);
   const { buildSchema } = load("graphql") as any;
   const { useServer } = load("graphql-ws/use/ws") as any;
   const { createClient } = load("graphql-ws") as any;

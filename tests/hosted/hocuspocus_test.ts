@@ -25,7 +25,7 @@ const DEBOUNCE = 2_000;
 const nextOf = (emitter: any, name: string): Promise<any> => new Promise((resolve) => emitter.on(name, resolve));
 
 describePeer("Hocuspocus", "npm:@hocuspocus/server@3.4.4", ([folder]) => {
-  const { load, host } = loadHost(folder!);
+  const { load, host } = loadHost(folder);
   const Y = load("yjs") as any;
   const { Hocuspocus, Server } = load("@hocuspocus/server") as any;
   const { HocuspocusProvider, HocuspocusProviderWebsocket } = load("@hocuspocus/provider") as any;

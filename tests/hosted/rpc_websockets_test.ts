@@ -13,7 +13,7 @@ import { describePeer } from "../support/peers.ts";
 import { until } from "../support/support.ts";
 
 describePeer("rpc-websockets", "npm:rpc-websockets@10.0.1", ([folder]) => {
-  const { load, host } = loadHost(folder!);
+  const { load, host } = loadHost(folder);
   const { Server, Client } = load("rpc-websockets") as any;
 
   /** A server, and its clients. */

@@ -23,7 +23,7 @@ function call<T = any>(target: any, method: string, ...args: unknown[]): Promise
 }
 
 describePeer("ShareDB", "npm:sharedb@7.0.0", ([folder]) => {
-  const { load, host } = loadHost(folder!);
+  const { load, host } = loadHost(folder);
   const ShareDB = load("sharedb") as any;
   const { Connection } = load("sharedb/lib/client") as any;
   const WebSocketJSONStream = load("@teamwork/websocket-json-stream") as any;

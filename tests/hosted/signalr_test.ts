@@ -146,7 +146,7 @@ class Hub {
 }
 
 describePeer("SignalR", "npm:@microsoft/signalr@10.0.11", ([folder]) => {
-  const { load, host } = loadHost(folder!);
+  const { load, host } = loadHost(folder);
   const { HubConnectionBuilder, HttpTransportType, Subject } = load("@microsoft/signalr") as any;
 
   function build(port: number, options: object = {}, delays?: number[]): any {

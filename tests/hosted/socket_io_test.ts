@@ -59,7 +59,7 @@ class Rig {
 }
 
 describePeer("socket.io", "npm:socket.io@4.8.4", ([folder]) => {
-  const { load, host } = loadHost(folder!);
+  const { load, host } = loadHost(folder);
   const { Server } = load("socket.io") as any;
   const { io: connect } = load("socket.io-client") as any;
 

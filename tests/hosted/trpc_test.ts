@@ -59,7 +59,7 @@ const BINARY_ENCODER = {
 };
 
 describePeer("tRPC", "npm:@trpc/server@11.25.2", ([folder]) => {
-  const { load, host } = loadHost(folder!);
+  const { load, host } = loadHost(folder);
   const { initTRPC, TRPCError, tracked } = load("@trpc/server") as any;
   const { applyWSSHandler } = load("@trpc/server/adapters/ws") as any;
   const { createTRPCClient, createWSClient, wsLink } = load("@trpc/client") as any;

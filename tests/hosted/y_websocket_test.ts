@@ -21,7 +21,7 @@ const PING_INTERVAL = 30_000;
 const BACK_OFF = 200;
 
 describePeer("y-websocket", "npm:y-websocket@3.1.0", ([folder]) => {
-  const { load, host } = loadHost(folder!);
+  const { load, host } = loadHost(folder);
   const Y = load("yjs") as any;
   const { WebsocketProvider } = load("y-websocket") as any;
   const { setupWSConnection, docs } = load("@y/websocket-server/utils") as any;

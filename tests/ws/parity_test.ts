@@ -286,7 +286,7 @@ scripts["callbacks of a burst, in order"] = {
 };
 
 describePeer("ws and ours", "npm:ws@8.23.0 in a folder", (folder) => {
-  const theirs = loadWs(folder[0]!);
+  const theirs = loadWs(folder[0]);
   const notesOf = async (host: Host, script: Script): Promise<unknown[]> => {
     const notes = await play(host, script);
     // Callbacks of `send` come when the operating system has the bytes: before or after other events.
