@@ -197,7 +197,7 @@ const YJS = [
   "@hocuspocus/provider@3.4.4",
   WS,
 ];
-const FROM_NPM = "fetched by the tests when registry.npmjs.org can be reached";
+const FROM_NPM = "fetched by the tests when npm can be reached";
 
 const NEEDS: Readonly<Record<NeedName, Need>> = {
   "Bun": {
