@@ -8,7 +8,7 @@ import type { AgeClock } from "../journal/age_clock.ts";
 import type { SharedCursor } from "../journal/journal.ts";
 import type { ReceiverLimits } from "../journal/receiver_names.ts";
 import type { SequenceRange } from "../journal/sequence_ranges.ts";
-import { SharedPart } from "../journal/shared_part.ts";
+import { SharedParts } from "../journal/shared_parts.ts";
 import type { AnswerSize } from "./answer_size.ts";
 import { RedisCursors, type RedisCursorsOwner } from "./cursors.ts";
 import { writeError } from "./journal_errors.ts";
@@ -31,7 +31,7 @@ export class RedisReceivers {
   #runner: ScriptRunner;
   #answerSize: AnswerSize;
   #owner: RedisReceiversOwner;
-  #shared = new Set<SharedPart>();
+  #shared = new SharedParts();
   #sharedCount = 0;
 
   /**
@@ -75,26 +75,24 @@ export class RedisReceivers {
       lost: () => this.#owner.lost(),
       failed: (error) => this.#owner.report(writeError(error)),
     });
-    const part = new SharedPart(store, wake, () => void this.#shared.delete(part));
-    this.#shared.add(part);
-    return part;
+    return this.#shared.add(store, wake);
   }
 
   /** Writes now what is not written yet; without a connection, the next one writes. */
   flush(): void {
     this.cursors.flush();
-    for (const part of this.#shared) part.flush();
+    this.#shared.flush();
   }
 
   /** Begins to end: writes all that is not written yet, and takes no more. */
   beginClose(): void {
     this.cursors.flush();
-    for (const part of this.#shared) part.leave();
+    this.#shared.leave();
     this.cursors.close();
   }
 
   /** Waits until the shared cursors are written, or cannot be. */
-  async closed(): Promise<void> {
-    await Promise.all([...this.#shared].map((part) => part.ended));
+  closed(): Promise<void> {
+    return this.#shared.ended();
   }
 }

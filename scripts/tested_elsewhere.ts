@@ -53,6 +53,10 @@ export const TESTED_ELSEWHERE: ReadonlyMap<string, string> = new Map([
   ["journal/notification_table.ts", "tests/journal/journal_test.ts and damage_test.ts drive it over the journal"],
   ["journal/rows.ts", "tests/journal/damage_test.ts: each kind of damage of a file"],
   ["journal/sequence_ranges.ts", "tests/inbox/lost_test.ts has its cases beside the receivers that are told"],
+  [
+    "journal/shared_parts.ts",
+    "tests/postgres/shared_cursor_test.ts and tests/redis/journal_test.ts: departures at close",
+  ],
   ["journal/sqlite_cursors.ts", "tests/journal/receiver_names_test.ts: names on disk, over restarts and crashes"],
   ["journal/sqlite_journal.ts", "tests/journal/journal_test.ts, sync_test.ts and database_files_test.ts"],
   ["postgres/cursor_statements.ts", "tests/postgres/cursors_test.ts: each statement, by several servers at once"],
